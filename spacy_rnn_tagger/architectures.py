@@ -1,0 +1,202 @@
+"""The registered architectures. They chain layers and set references; arithmetic is in `layers`."""
+
+
+from spacy.attrs import IDS
+from thinc.api import (
+    Maxout,
+    chain,
+    concatenate,
+    list2ragged,
+    ragged2list,
+    with_array,
+    with_ragged,
+)
+from thinc.model import Model
+from thinc.types import Floats2d
+
+from .errors import check_at_least, check_choice
+from .layers.characters import Characters
+from .layers.distinct_words import DistinctWords
+from .layers.hash_embed import AttributeEmbed
+from .layers.output import Output, resize
+from .layers.rnn import RNN
+from .layers.static_vectors import StaticVectors
+from .layers.vocabulary import EmbeddingTable, OneHot, Vocabulary
+from .types import TaggerModel, Tok2VecModel
+
+_LEXICAL_ATTRS = ("NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE")
+
+
+def build_rnn_tagger_v1(
+    *,
+    tok2vec: Tok2VecModel,
+    cell: str = "lstm",
+    hidden_width: int = 128,
+    depth: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.3,
+    decoder: str = "crf",
+    nO: int | None = None,
+) -> TaggerModel:
+    """Build a sequence labeller: embed, recurrent network, linear output, softmax or CRF.
+
+    The model maps docs to `TagScores`. Lample et al. (2016) describe the default, a bidirectional
+    LSTM with a CRF.
+
+    tok2vec: any layer that gives each token a vector; its width need not be known.
+    cell: "lstm", "gru" or "elman".
+    hidden_width: width of the hidden state of one direction.
+    depth: number of recurrent layers.
+    bidirectional: read each doc from its end as well.
+    dropout: rate for embeddings and hidden states in training. The rate of `nlp.update`
+        (`[training] dropout` in a config) applies where it is higher.
+    decoder: "crf" learns which tag follows which; "softmax" scores each token by itself.
+    nO: number of tags; set from the labels if None.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    rnn = RNN(
+        cell=cell,
+        hidden_width=hidden_width,
+        depth=depth,
+        bidirectional=bidirectional,
+        dropout=dropout,
+    )
+    output = Output(decoder=decoder, nO=nO)
+    model: TaggerModel = chain(tok2vec, list2ragged(), rnn, output)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("rnn", rnn)
+    model.set_ref("output_layer", output)
+    model.attrs["resize_output"] = _resize_output
+    return model
+
+
+def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
+    resize(model.get_ref("output_layer"), nO)
+    if model.has_dim("nO"):
+        model.set_dim("nO", nO, force=True)
+    return model
+
+
+def build_rnn_encoder_v1(
+    *,
+    cell: str = "lstm",
+    hidden_width: int = 64,
+    depth: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.2,
+) -> Model[list[Floats2d], list[Floats2d]]:
+    """Build the recurrent network as the `encode` layer of `spacy.Tok2Vec.v2`.
+
+    Its output is `hidden_width` wide for each direction, so 2 * `hidden_width` by default.
+    The settings are those of `RNNTagger.v1`.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    rnn = RNN(
+        cell=cell,
+        hidden_width=hidden_width,
+        depth=depth,
+        bidirectional=bidirectional,
+        dropout=dropout,
+    )
+    model = with_ragged(rnn)
+    model.set_dim("nO", rnn.get_dim("nO"))
+    return model
+
+
+def build_word_embed_v1(
+    *,
+    width: int,
+    max_size: int = 15000,
+    min_freq: int = 1,
+    word_dropout: float = 0.0,
+    attr: str = "NORM",
+) -> Tok2VecModel:
+    """Build a learned table over a vocabulary that is collected at initialisation.
+
+    width: width of the embedding.
+    max_size: rows of the table, the one for unknown words included.
+    min_freq: words rarer than this in the training data are unknown.
+    word_dropout: the share of tokens that training takes for unknown, so that the row is learned.
+    attr: the token attribute that is the word: "NORM", "LOWER", "ORTH", "LEMMA" or "SHAPE".
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    vocabulary = Vocabulary(
+        attr=attr, max_size=max_size, min_freq=min_freq, word_dropout=word_dropout
+    )
+    table = EmbeddingTable(width=width, rows=max_size)
+    model: Tok2VecModel = chain(vocabulary, with_array(table), ragged2list())
+    model.set_dim("nO", width)
+    return model
+
+
+def build_one_hot_embed_v1(
+    *,
+    width: int | None = None,
+    max_size: int = 15000,
+    min_freq: int = 1,
+    word_dropout: float = 0.0,
+    attr: str = "NORM",
+) -> Tok2VecModel:
+    """Build a one-hot input over the vocabulary that `WordEmbed.v1` would have.
+
+    width: not used, for a one-hot vector is `max_size` wide; accepted so that a config exchanges
+        `WordEmbed.v1` for this in one line.
+
+    The other settings are those of `WordEmbed.v1`.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    vocabulary = Vocabulary(
+        attr=attr, max_size=max_size, min_freq=min_freq, word_dropout=word_dropout
+    )
+    model: Tok2VecModel = chain(vocabulary, with_array(OneHot(max_size)), ragged2list())
+    model.set_dim("nO", max_size)
+    return model
+
+
+def build_lexeme_embed_v1(
+    *,
+    width: int = 96,
+    attrs: list[str] | None = None,
+    rows: list[int] | None = None,
+    char_width: int = 0,
+    include_static_vectors: bool = False,
+) -> Tok2VecModel:
+    """Build the default embed: hashed lexical attributes, computed once for each distinct word.
+
+    width: width of the output, of each attribute's table, of the character network and of the
+        projected vectors.
+    attrs: lexical attributes to embed; NORM, PREFIX, SUFFIX and SHAPE if None.
+    rows: rows of their tables; 5000 for NORM and 2500 for each other if None.
+    char_width: width of a character's embedding; 0 for no character network.
+    include_static_vectors: use the vectors of the vocab as well; they are not trained.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range, or `attrs` and
+        `rows` differ in length.
+    """
+    check_at_least("width", width, 1)
+    attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"] if attrs is None else attrs
+    rows = [5000 if attr == "NORM" else 2500 for attr in attrs] if rows is None else rows
+    if len(attrs) != len(rows) or not attrs:
+        raise ValueError(
+            f"attrs and rows must be of the same length, one or more, but got {attrs} and {rows}."
+        )
+    for attr, size in zip(attrs, rows, strict=True):
+        check_choice("attrs", attr, _LEXICAL_ATTRS)
+        check_at_least("rows", size, 1)
+    check_at_least("char_width", char_width, 0)
+    ids = [IDS[attr] for attr in attrs]
+    parts = [AttributeEmbed(width, ids, rows)]
+    if char_width:
+        parts.append(Characters(width, char_width))
+    if include_static_vectors:
+        parts.append(StaticVectors(width))
+    inputs = sum(part.get_dim("nO") for part in parts)
+    features = concatenate(*parts) if len(parts) > 1 else parts[0]
+    mix = Maxout(width, inputs, nP=3, dropout=0.0, normalize=True)
+    model = DistinctWords(chain(features, mix), ids)
+    model.set_dim("nO", width)
+    return model

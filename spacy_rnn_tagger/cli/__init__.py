@@ -1,0 +1,13 @@
+"""The command group `python -m spacy rnn`."""
+
+from spacy.cli._util import app as spacy_app
+from typer import Typer
+
+app = Typer(
+    name="rnn",
+    help="Commands of spacy-rnn-tagger: recurrent networks for named entities.",
+    no_args_is_help=True,
+)
+spacy_app.add_typer(app)
+
+from . import convert, summary, tag  # noqa: E402, F401 - they add their commands to the app

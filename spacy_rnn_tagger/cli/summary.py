@@ -1,0 +1,116 @@
+"""`spacy rnn summary`: the layers of a pipeline, their output shapes and their parameters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import spacy
+import typer
+from rich.console import Console
+from rich.table import Table
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import load_config, load_model_from_config
+from thinc.model import Model
+from wasabi import msg
+
+from ..modules.rnn import GATES
+from ..pipeline import RNNEntityRecognizer
+from . import app
+
+# What a row is called; layers of other names keep theirs.
+_TITLES = {"embed": "embedding", "tag_output": "output", "hashembed": "hash embedding"}
+_WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
+
+
+class Row(NamedTuple):
+    """One layer that has parameters or a shape of its own."""
+
+    layer: str
+    shape: str
+    parameters: int
+
+
+@app.command("summary")
+def summary_cli(
+    source: str = typer.Argument(..., help="A config file, or a pipeline: its folder or package"),
+    labels: str = typer.Option(
+        "FAC,GPE", "--labels", help="Labels for a config, which has none before training"
+    ),
+) -> None:
+    """Print layer, output shape and parameters of each trainable component."""
+    try:
+        nlp = load(source, [label.strip() for label in labels.split(",") if label.strip()])
+    except (OSError, ValueError, KeyError) as error:
+        msg.fail(f"Can't read {source}", str(error), exits=1)
+    console = Console()
+    for name, component in nlp.pipeline:
+        if isinstance(getattr(component, "model", None), Model):
+            console.print(_table(name, component))
+
+
+def load(source: str, labels: list[str]) -> Language:
+    """Load a pipeline, or build the untrained one of a config.
+
+    RAISES OSError, ValueError: it can't be read or built.
+    """
+    if not source.endswith(".cfg"):
+        return spacy.load(source)
+    # The corpus, the vectors and the rest of the paths need not be there to build the network.
+    config = load_config(Path(source), interpolate=False)
+    config["initialize"] = {}
+    nlp = load_model_from_config(config, auto_fill=True)
+    doc = Doc(
+        nlp.vocab, words=_WORDS, tags=["NN"] * len(_WORDS), sent_starts=[True] + [False] * 5
+    )
+    doc.cats = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
+    example = Example(Doc(nlp.vocab, words=_WORDS), doc)
+    for _, component in nlp.pipeline:
+        if isinstance(component, RNNEntityRecognizer):
+            component.initialize(lambda: [example], nlp=nlp, labels=labels)
+        elif hasattr(component, "initialize"):
+            component.initialize(lambda: [example], nlp=nlp)
+    return nlp
+
+
+def rows(model: Model[Any, Any]) -> Iterator[Row]:
+    """List the layers that hold parameters, in the order of computation."""
+    for node in model.walk():
+        own = {name: node.get_param(name) for name in node.param_names if node.has_param(name)}
+        size = sum(int(array.size) for array in own.values())
+        if node.name == "rnn":
+            yield from _rnn_rows(node, own)
+        elif size:
+            yield Row(_TITLES.get(node.name, node.name), _shape(node), size)
+        elif node.name == "one_hot":
+            yield Row("one-hot", _shape(node), 0)
+
+
+def _rnn_rows(node: Model[Any, Any], params: dict[str, Any]) -> Iterator[Row]:
+    """A row a layer and direction: the cell's name, its width, its weights."""
+    title = {cell: cell.upper() if cell != "elman" else "Elman" for cell in GATES}
+    for layer in range(node.attrs["depth"]):
+        for direction in ("forward", "backward"):
+            suffix = f"_{direction}_{layer}"
+            size = sum(int(array.size) for key, array in params.items() if key.endswith(suffix))
+            if size:
+                name = f"{title[node.attrs['cell']]} {layer + 1}, {direction}"
+                yield Row(name, f"(tokens, {node.get_dim('nH')})", size)
+
+
+def _shape(node: Model[Any, Any]) -> str:
+    width = node.maybe_get_dim("nO")
+    return f"(tokens, {width})" if width is not None else "-"
+
+
+def _table(name: str, component: Any) -> Table:
+    kind = f"{type(component).__name__}, {component.model.name}"
+    table = Table(title=f"{name} ({kind})", title_justify="left", show_footer=True)
+    found = list(rows(component.model))
+    table.add_column("layer", "total")
+    table.add_column("output shape", "")
+    table.add_column("parameters", f"{sum(row.parameters for row in found):,}", justify="right")
+    for row in found:
+        table.add_row(row.layer, row.shape, f"{row.parameters:,}")
+    return table

@@ -1,0 +1,147 @@
+"""The recurrent network as a Thinc layer.
+
+Its weights are Thinc parameters, not hidden in a torch module: they are averaged, saved, loaded
+and moved between devices by Thinc's own code, and nothing is ever pickled.
+"""
+
+from collections.abc import Callable
+
+import torch
+from thinc.model import Model
+from thinc.types import Floats2d, Ragged
+from thinc.util import torch2xp, xp2torch
+
+from ..errors import check_at_least, check_choice, check_rate
+from ..modules.padding import Padding
+from ..modules.rnn import GATES, Weights, run_stack
+
+
+def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
+    *,
+    cell: str,
+    hidden_width: int,
+    depth: int,
+    bidirectional: bool,
+    dropout: float,
+) -> Model[Ragged, Ragged]:
+    """Create a stack of recurrent layers.
+
+    Input rows are (N, nI), where nI is inferred; output rows (N, nO), where nO is `hidden_width`
+    times the number of directions.
+
+    cell: "lstm", "gru" or "elman"; `modules/rnn.py` has the equations.
+    hidden_width: width of one direction's state.
+    depth: number of layers.
+    bidirectional: read each doc from its end as well.
+    dropout: rate for the input and for each layer's hidden states in training. The rate that
+        `nlp.update` is given applies where it is higher.
+
+    RAISES ValueError: the cell is not known, or a number is out of its range.
+    """
+    check_choice("cell", cell, GATES)
+    check_at_least("hidden_width", hidden_width, 1)
+    check_at_least("depth", depth, 1)
+    check_rate("dropout", dropout)
+    names = _parameter_names(depth, bidirectional)
+    return Model(
+        "rnn",
+        _forward,
+        init=_init,
+        params={name: None for layer in names for direction in layer for name in direction},
+        dims={"nI": None, "nO": hidden_width * len(names[0]), "nH": hidden_width},
+        attrs={
+            "cell": cell,
+            "depth": depth,
+            "bidirectional": bidirectional,
+            "dropout": dropout,
+            "dropout_rate": 0.0,
+        },
+    )
+
+
+def _parameter_names(depth: int, bidirectional: bool) -> list[list[list[str]]]:
+    """Name the parameters: for each layer, for each direction, those of W, U and b."""
+    directions = ("forward", "backward") if bidirectional else ("forward",)
+    return [
+        [[f"{weight}_{direction}_{layer}" for weight in Weights._fields] for direction in directions]
+        for layer in range(depth)
+    ]
+
+
+def _forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    ops = model.ops
+    names = _parameter_names(model.attrs["depth"], model.attrs["bidirectional"])
+    inputs = xp2torch(X.dataXd, requires_grad=is_train)
+    layers = [
+        [
+            Weights(*(xp2torch(model.get_param(name), requires_grad=is_train) for name in triple))
+            for triple in directions
+        ]
+        for directions in names
+    ]
+    padding = Padding(ops.to_numpy(X.lengths).tolist(), inputs.device)
+    masks = []
+    rate = max(model.attrs["dropout"], model.attrs["dropout_rate"])
+    if is_train and rate:
+        widths = [inputs.shape[1]] + [model.get_dim("nO")] * len(layers)
+        masks = [xp2torch(ops.get_dropout_mask((len(inputs), width), rate)) for width in widths]
+    with torch.set_grad_enabled(is_train):
+        outputs = (
+            run_stack(model.attrs["cell"], inputs, padding, layers, masks)
+            if len(inputs)
+            else inputs.new_zeros(0, model.get_dim("nO"), requires_grad=is_train)
+        )
+
+    def backprop(dY: Ragged) -> Ragged:
+        if not len(inputs):
+            return Ragged(ops.alloc2f(*inputs.shape), X.lengths)
+        flat_names = [name for directions in names for triple in directions for name in triple]
+        flat_weights = [weight for directions in layers for triple in directions for weight in triple]
+        dX, *gradients = torch.autograd.grad(
+            outputs, [inputs, *flat_weights], grad_outputs=xp2torch(ops.as_contig(dY.dataXd))
+        )
+        for name, gradient in zip(flat_names, gradients, strict=True):
+            model.inc_grad(name, torch2xp(gradient))
+        return Ragged(torch2xp(dX), X.lengths)
+
+    return Ragged(torch2xp(outputs.detach()), X.lengths), backprop
+
+
+def _init(
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
+) -> None:
+    """Fill W by Glorot and Bengio (2010) and U with an orthogonal matrix (Saxe et al. 2014) a gate.
+
+    The bias is zero, but for the forget gate's, which is one (Jozefowicz et al. 2015).
+    """
+    if X is not None:
+        model.set_dim("nI", X.dataXd.shape[1])
+    ops, H = model.ops, model.get_dim("nH")
+    gates = GATES[model.attrs["cell"]]
+    width = model.get_dim("nI")
+    for directions in _parameter_names(model.attrs["depth"], model.attrs["bidirectional"]):
+        for W, U, b in directions:
+            bound = (6.0 / (width + H)) ** 0.5
+            model.set_param(W, _uniform(model, (len(gates) * H, width), bound))
+            model.set_param(
+                U, ops.xp.concatenate([_orthogonal(model, H) for _ in gates]).astype("float32")
+            )
+            bias = ops.alloc1f(len(gates) * H)
+            if "forget" in gates:
+                at = gates.index("forget") * H
+                bias[at : at + H] = 1.0
+            model.set_param(b, bias)
+        width = model.get_dim("nO")
+
+
+def _uniform(model: Model[Ragged, Ragged], shape: tuple[int, int], bound: float) -> Floats2d:
+    xp = model.ops.xp
+    return model.ops.asarray2f(xp.random.uniform(-bound, bound, shape).astype("float32"))
+
+
+def _orthogonal(model: Model[Ragged, Ragged], width: int) -> Floats2d:
+    xp = model.ops.xp
+    Q, R = xp.linalg.qr(xp.random.normal(0.0, 1.0, (width, width)))
+    return Q * xp.sign(xp.diag(R))

@@ -1,0 +1,48 @@
+"""The vocab's vectors table, projected; the table itself is not trained."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spacy.attrs import ORTH
+from spacy.errors import Errors
+from thinc.api import Linear, chain, glorot_uniform_init
+from thinc.model import Model
+from thinc.types import Floats2d
+
+from .distinct_words import WordModel, Words
+
+
+def StaticVectors(width: int) -> WordModel:  # noqa: N802
+    """Look each word up in the vectors table (zeros if it is not there) and project it.
+
+    *Output:* (U, W). The table's width is inferred at initialisation.
+
+    RAISES ValueError: the vocab has no vectors (spaCy's E896), met at initialisation.
+    """
+    model: WordModel = chain(
+        Model("vectors_lookup", _forward, init=_init),
+        Linear(nO=width, init_W=glorot_uniform_init),
+    )
+    model.set_dim("nO", width)
+    return model
+
+
+def _lookup(model: Model[Words, Floats2d], words: Words) -> Floats2d:
+    vectors = words.vocab.vectors
+    if not vectors.shape[1]:
+        raise ValueError(Errors.E896)
+    keys = words.column(getattr(vectors, "attr", ORTH))
+    return model.ops.asarray2f(vectors.get_batch(keys), dtype="float32")
+
+
+def _forward(
+    model: Model[Words, Floats2d], words: Words, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
+    return _lookup(model, words), lambda d_vectors: []
+
+
+def _init(
+    model: Model[Words, Floats2d], X: Words | None = None, Y: Floats2d | None = None
+) -> None:
+    if X is not None:
+        _lookup(model, X)

@@ -1,0 +1,127 @@
+"""A closed vocabulary: the most frequent words of the training data, and one row for all others."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import IDS
+from spacy.tokens import Doc
+from thinc.api import Embed
+from thinc.model import Model
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from ..errors import check_at_least, check_choice, check_rate
+from ..types import Tok2VecModel
+
+UNKNOWN = 0
+_ATTRS = ("NORM", "LOWER", "ORTH", "LEMMA", "SHAPE")
+_SAMPLE = 10  # docs that spaCy's own components hand to a model at initialisation
+
+
+def Vocabulary(  # noqa: N802
+    *, attr: str, max_size: int, min_freq: int, word_dropout: float
+) -> Model[list[Doc], Ragged]:
+    """Number words: row 0 is the unknown word, the rest by falling frequency. *Output:* (N,).
+
+    attr: the token attribute that is the word.
+    max_size: rows in all, the unknown word's included.
+    min_freq: a rarer word is unknown.
+    word_dropout: the share of tokens that training takes for unknown.
+    """
+    check_choice("attr", attr, _ATTRS)
+    check_at_least("max_size", max_size, 1)
+    check_at_least("min_freq", min_freq, 1)
+    check_rate("word_dropout", word_dropout)
+    return Model(
+        "vocabulary",
+        _forward,
+        init=_init,
+        dims={"nV": max_size},
+        attrs={
+            "attr": attr,
+            "min_freq": min_freq,
+            "word_dropout": word_dropout,
+            # Hashes of the words, in order of rows 1, 2, ...; None until it is built.
+            "words": None,
+        },
+    )
+
+
+def build_vocabularies(model: Model[Any, Any], docs: Iterable[Doc]) -> None:
+    """Fill every vocabulary below `model` that is still empty from all of `docs`.
+
+    spaCy's components show a model ten docs at initialisation, too few for a vocabulary.
+    """
+    empty = [
+        node for node in model.walk() if node.name == "vocabulary" and node.attrs["words"] is None
+    ]
+    if not empty:
+        return
+    counts: list[Counter[int]] = [Counter() for _ in empty]
+    for doc in docs:
+        for node, count in zip(empty, counts, strict=True):
+            count.update(_keys(node, doc).tolist())
+    for node, count in zip(empty, counts, strict=True):
+        # Of equally frequent words the lower hash comes first: the order of docs does not matter.
+        ranked = sorted(count.items(), key=lambda item: (-item[1], item[0]))
+        kept = [word for word, n in ranked if n >= node.attrs["min_freq"]]
+        node.attrs["words"] = np.array(kept[: node.get_dim("nV") - 1], dtype=np.uint64)
+
+
+def _keys(model: Model[list[Doc], Ragged], doc: Doc) -> NDArray[np.uint64]:
+    return np.asarray(doc.to_array(IDS[model.attrs["attr"]]), dtype=np.uint64).reshape(-1)
+
+
+def _forward(
+    model: Model[list[Doc], Ragged], docs: list[Doc], is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], list[Doc]]]:
+    ops = model.ops
+    words = model.attrs["words"]
+    keys = np.concatenate([_keys(model, doc) for doc in docs] or [np.zeros(0, np.uint64)])
+    rows = np.full(len(keys), UNKNOWN, dtype=np.int32)
+    if words is not None and len(words):
+        order = np.argsort(words)
+        at = np.searchsorted(words, keys, sorter=order).clip(max=len(words) - 1)
+        known = words[order[at]] == keys
+        rows[known] = order[at[known]] + 1
+    if is_train and model.attrs["word_dropout"]:
+        rows[np.random.random(len(rows)) < model.attrs["word_dropout"]] = UNKNOWN
+    lengths = ops.asarray1i([len(doc) for doc in docs])
+    return Ragged(ops.asarray1i(rows), lengths), lambda d_rows: []
+
+
+def _init(
+    model: Model[list[Doc], Ragged], X: list[Doc] | None = None, Y: Ragged | None = None
+) -> None:
+    if X is None or model.attrs["words"] is not None:
+        return
+    if len(X) == _SAMPLE:
+        warnings.warn(
+            f"The vocabulary is built from {len(X)} docs: the component that owns it shows no more "
+            "at initialisation. Use it in 'rnn_ner', or LexemeEmbed.v1, which needs no vocabulary.",
+            UserWarning,
+            stacklevel=2,
+        )
+    build_vocabularies(model, X)
+
+
+def EmbeddingTable(*, width: int, rows: int) -> Model[Ints1d, Floats2d]:  # noqa: N802
+    """Create a learned table. *Shape:* (rows, width)."""
+    check_at_least("width", width, 1)
+    return Embed(nO=width, nV=rows, dropout=0.0)
+
+
+def OneHot(rows: int) -> Model[Ints1d, Floats2d]:  # noqa: N802
+    """Turn row numbers (N,) into one-hot vectors (N, rows)."""
+    return Model("one_hot", _forward_one_hot, dims={"nO": rows})
+
+
+def _forward_one_hot(
+    model: Model[Ints1d, Floats2d], rows: Ints1d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Ints1d]]:
+    Y = model.ops.alloc2f(len(rows), model.get_dim("nO"))
+    Y[model.ops.xp.arange(len(rows)), rows] = 1.0
+    return Y, lambda dY: model.ops.alloc1i(len(rows))

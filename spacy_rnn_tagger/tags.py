@@ -1,0 +1,132 @@
+"""Labels, tags and spans, and which tag may follow which."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from .errors import check_choice
+from .types import BoolArray, EntitySpan, IntArray
+
+# The prefixes of each scheme, in the order of their tags within a label.
+SCHEMES = {"BIO": "BI", "BILUO": "BILU", "IO": "I"}
+# How spaCy's prefixes (always BILUO) are written in each scheme.
+_FROM_BILUO = {
+    "BIO": {"B": "B", "I": "I", "L": "I", "U": "B"},
+    "BILUO": {"B": "B", "I": "I", "L": "L", "U": "U"},
+    "IO": {"B": "I", "I": "I", "L": "I", "U": "I"},
+}
+_OPENS, _CLOSES = "BU", "LU"
+MISSING = -1
+
+
+class TagScheme:
+    """The tags of a set of labels: "O" first, then each label's in the order of the labels.
+
+    A label that is added goes to the end, so the tags that were there keep their numbers.
+
+    scheme: "BIO", "BILUO" or "IO" (Ramshaw and Marcus 1995; Ratinov and Roth 2009).
+    labels: the entity labels.
+
+    RAISES ValueError: the scheme is not known.
+    """
+
+    def __init__(self, scheme: str, labels: Iterable[str]) -> None:
+        check_choice("scheme", scheme, SCHEMES)
+        self.scheme = scheme
+        self.labels = tuple(labels)
+        self.tags = ("O", *(f"{p}-{label}" for label in self.labels for p in SCHEMES[scheme]))
+        prefixes = SCHEMES[scheme]
+        # Of each tag: its prefix, and its label's number (-1 for "O").
+        self._prefix = np.array(["O", *(p for _ in self.labels for p in prefixes)])
+        self._label = np.repeat(np.arange(-1, len(self.labels)), [1] + [len(prefixes)] * len(self))
+
+    def __len__(self) -> int:
+        """Count the labels."""
+        return len(self.labels)
+
+    @cached_property
+    def _ids(self) -> dict[str | None, int]:
+        ids: dict[str | None, int] = {"O": 0, "-": MISSING, "": MISSING, None: MISSING}
+        number = {tag: i for i, tag in enumerate(self.tags)}
+        for label in self.labels:
+            for biluo, ours in _FROM_BILUO[self.scheme].items():
+                ids[f"{biluo}-{label}"] = number[f"{ours}-{label}"]
+        return ids
+
+    @cached_property
+    def legal_transitions(self) -> BoolArray:
+        """Which tag (column) may follow which (row). *Shape:* (K, K)."""
+        same = self._label[:, None] == self._label[None, :]
+        opens = np.isin(self._prefix, ["O", *_OPENS])
+        if self.scheme == "IO":
+            return np.ones(same.shape, dtype=bool)
+        if self.scheme == "BIO":  # "I" follows "B" or "I" of its label; the rest may stand anywhere
+            return opens[None, :] | same
+        running = np.isin(self._prefix, ["B", "I"])
+        return np.where(running[:, None], same & ~opens[None, :], opens[None, :])
+
+    @cached_property
+    def legal_start(self) -> BoolArray:
+        """Which tags a doc may begin with. *Shape:* (K,)."""
+        if self.scheme == "IO":
+            return np.ones(len(self.tags), dtype=bool)
+        return np.isin(self._prefix, ["O", *_OPENS])
+
+    @cached_property
+    def legal_end(self) -> BoolArray:
+        """Which tags a doc may end with. *Shape:* (K,)."""
+        if self.scheme == "BILUO":
+            return np.isin(self._prefix, ["O", *_CLOSES])
+        return np.ones(len(self.tags), dtype=bool)
+
+    def from_biluo(self, tags: Iterable[str | None]) -> IntArray:
+        """Number spaCy's BILUO tags in this scheme; MISSING for None, "-" and "".
+
+        RAISES KeyError: a tag's label is not one of the labels.
+        """
+        ids = self._ids
+        return np.fromiter((ids[tag] for tag in tags), dtype=np.int64)
+
+    def mask(self, ids: IntArray) -> BoolArray:
+        """Turn annotation into the tags that it allows: one, or all where it is missing.
+
+        ids: tag numbers, as of `from_biluo`. *Shape:* (N,).
+
+        RETURNS: *Shape:* (N, K).
+        """
+        allowed = np.zeros((len(ids), len(self.tags)), dtype=bool)
+        allowed[np.arange(len(ids)), ids] = True  # -1 marks the last column, mended below
+        allowed[ids == MISSING] = True
+        return allowed
+
+    def spans(self, ids: IntArray, lengths: Sequence[int]) -> list[list[EntitySpan]]:
+        """Read the entities off the tags of a batch.
+
+        ids: one legal path a doc, all docs in one array. *Shape:* (N,).
+        lengths: tokens of each doc. *Length:* B.
+
+        RETURNS: for each doc its spans as (start, end, label), in order.
+        """
+        found: list[list[EntitySpan]] = [[] for _ in lengths]
+        label = self._label[ids]
+        if not np.any(label >= 0):
+            return found
+        bounds = np.cumsum([0, *lengths])
+        before = np.concatenate(([-1], label[:-1]))
+        doc_starts = bounds[:-1][np.asarray(lengths) > 0]
+        before[doc_starts] = -1
+        opens = np.isin(self._prefix, list(_OPENS))[ids]
+        starts = (label >= 0) & (opens | (label != before))
+        # An entity runs until the token before the next start or "O" or doc.
+        stops = starts | (label < 0)
+        stops[doc_starts] = True
+        borders = np.append(np.flatnonzero(stops), len(ids))
+        first = np.flatnonzero(starts)
+        ends = borders[np.searchsorted(borders, first, side="right")]
+        docs = np.searchsorted(bounds, first, side="right") - 1
+        rows = zip(first.tolist(), ends.tolist(), docs.tolist(), label[first].tolist(), strict=True)
+        for start, end, doc, number in rows:
+            offset = int(bounds[doc])
+            found[doc].append((start - offset, end - offset, self.labels[number]))
+        return found
