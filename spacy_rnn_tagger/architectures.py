@@ -9,7 +9,6 @@ from thinc.api import (
     list2ragged,
     ragged2list,
     with_array,
-    with_ragged,
 )
 from thinc.model import Model
 from thinc.types import Floats2d
@@ -100,7 +99,7 @@ def build_rnn_encoder_v1(
         bidirectional=bidirectional,
         dropout=dropout,
     )
-    model = with_ragged(rnn)
+    model: Model[list[Floats2d], list[Floats2d]] = chain(list2ragged(), rnn, ragged2list())
     model.set_dim("nO", rnn.get_dim("nO"))
     return model
 

@@ -76,7 +76,7 @@ def load(source: str, labels: list[str]) -> Language:
 
 def rows(model: Model[Any, Any]) -> Iterator[Row]:
     """List the layers that hold parameters, in the order of computation."""
-    for node in model.walk():
+    for node in model.walk(order="dfs_pre"):
         own = {name: node.get_param(name) for name in node.param_names if node.has_param(name)}
         size = sum(int(array.size) for array in own.values())
         if node.name == "rnn":
@@ -105,8 +105,7 @@ def _shape(node: Model[Any, Any]) -> str:
 
 
 def _table(name: str, component: Any) -> Table:
-    kind = f"{type(component).__name__}, {component.model.name}"
-    table = Table(title=f"{name} ({kind})", title_justify="left", show_footer=True)
+    table = Table(title=f"{name} ({type(component).__name__})", show_footer=True)
     found = list(rows(component.model))
     table.add_column("layer", "total")
     table.add_column("output shape", "")

@@ -87,8 +87,8 @@ def forward_backward(lattice: Lattice, padding: Padding) -> Expectations:
             top = _floored_max(alpha[:-1])
             source = torch.exp(alpha[:-1] - top)[inside]
             target = E[1:] + beta[1:] - usable + top + shift
-            # Above 700 only where no legal transition leads there: the product is then zero.
-            target = torch.exp(target.clamp_max(700.0))[inside]
+            # Above 600 only where no legal transition leads there: the product is then zero.
+            target = torch.exp(target.clamp_max(600.0))[inside]
             expected_transitions += weights * (source.T @ target)
     tags = padding.unpad(marginals) if marginals else torch.zeros_like(emissions)
     return Expectations(log_partition, tags, expected_transitions, expected_start, expected_end)

@@ -1,0 +1,127 @@
+"""The cells against plain NumPy, token by token, forward and backward."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_rnn_tagger.modules.padding import Padding
+from spacy_rnn_tagger.modules.rnn import GATES, Weights, run_stack
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_cell(cell, xs, W, U, b):
+    """Textbook equations for one sequence; gates are split by name, not by the kernel's stacking."""
+    H = U.shape[1]
+    gate = {
+        name: (W[i * H : (i + 1) * H], U[i * H : (i + 1) * H], b[i * H : (i + 1) * H])
+        for i, name in enumerate(GATES[cell])
+    }
+
+    def pre(name, x, h):
+        Wg, Ug, bg = gate[name]
+        return Wg @ x + Ug @ h + bg
+
+    h, c, out = np.zeros(H), np.zeros(H), []
+    for x in xs:
+        if cell == "elman":
+            h = np.tanh(pre("hidden", x, h))
+        elif cell == "lstm":
+            i, f, o = (sigmoid(pre(g, x, h)) for g in ("input", "forget", "output"))
+            c = f * c + i * np.tanh(pre("candidate", x, h))
+            h = o * np.tanh(c)
+        else:
+            r, z = sigmoid(pre("reset", x, h)), sigmoid(pre("update", x, h))
+            Wn, Un, bn = gate["new"]
+            n = np.tanh(Wn @ x + bn + r * (Un @ h))
+            h = (1 - z) * n + z * h
+        out.append(h)
+    return np.array(out).reshape(len(xs), H)
+
+
+def numpy_stack(cell, X, lengths, layers):
+    docs = np.split(X, np.cumsum(lengths)[:-1])
+    results = []
+    for doc in docs:
+        for directions in layers:
+            parts = [numpy_cell(cell, doc, *directions[0])]
+            if len(directions) == 2:
+                parts.append(numpy_cell(cell, doc[::-1], *directions[1])[::-1])
+            doc = np.concatenate(parts, axis=1)
+        results.append(doc)
+    return np.concatenate(results)
+
+
+def random_layers(rng, cell, width, H, depth, directions):
+    layers = []
+    G = len(GATES[cell])
+    for _ in range(depth):
+        layers.append(
+            [
+                (rng.normal(size=(G * H, width)), rng.normal(size=(G * H, H)), rng.normal(size=G * H))
+                for _ in range(directions)
+            ]
+        )
+        width = H * directions
+    return layers
+
+
+@pytest.mark.parametrize("cell", list(GATES))
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_forward_and_gradient_equal_numpy(cell, directions, depth):
+    rng = np.random.default_rng(1)
+    lengths, width, H = [3, 0, 1, 7, 2], 4, 3
+    X = rng.normal(size=(sum(lengths), width))
+    layers = random_layers(rng, cell, width, H, depth, directions)
+    R = rng.normal(size=(len(X), H * directions))
+
+    def loss(X, layers):
+        return float((numpy_stack(cell, X, lengths, layers) * R).sum())
+
+    def tensor(array):
+        return torch.tensor(array, requires_grad=True)
+
+    x = tensor(X)
+    weights = [[Weights(*map(tensor, triple)) for triple in direction] for direction in layers]
+    Y = run_stack(cell, x, Padding(lengths), weights, [])
+    assert np.allclose(Y.detach().numpy(), numpy_stack(cell, X, lengths, layers), atol=1e-12)
+
+    (Y * torch.tensor(R)).sum().backward()
+    arrays = [X] + [array for direction in layers for triple in direction for array in triple]
+    grads = [x.grad] + [t.grad for direction in weights for triple in direction for t in triple]
+    eps = 1e-6
+    for array, grad in zip(arrays, grads, strict=True):
+        for flat in rng.choice(array.size, size=min(6, array.size), replace=False):
+            at = np.unravel_index(flat, array.shape)
+            old = array[at]
+            array[at] = old + eps
+            up = loss(X, layers)
+            array[at] = old - eps
+            down = loss(X, layers)
+            array[at] = old
+            assert grad[at].item() == pytest.approx((up - down) / (2 * eps), rel=1e-5, abs=1e-7)
+
+
+@given(st.lists(st.integers(0, 30), max_size=12), st.booleans())
+def test_padding_is_undone(lengths, backward):
+    padding = Padding(lengths)
+    X = torch.arange(sum(lengths) * 2.0).reshape(-1, 2)
+    if not padding.blocks:
+        assert not sum(lengths)
+        return
+    padded = padding.pad(X, backward=backward)
+    assert torch.equal(padding.unpad(padded, backward=backward), X)
+    assert sum(block[..., 0].numel() for block in padded) <= 2 * sum(lengths)
+
+
+def test_backward_reads_each_doc_from_its_end():
+    padding = Padding([2, 3])
+    rows = torch.arange(5.0).unsqueeze(1)
+    [block] = padding.pad(rows, backward=True)
+    assert block[:, 0, 0].tolist() == [4, 3, 2]
+    assert block[:2, 1, 0].tolist() == [1, 0]

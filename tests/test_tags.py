@@ -1,0 +1,95 @@
+"""Schemes and spans, against a definition by regular expressions."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_rnn_tagger.tags import MISSING, SCHEMES, TagScheme
+
+LABELS = ("FAC", "GPE")
+# A whole sequence, its tags written one after the other with a blank between them.
+GRAMMAR = {
+    "BIO": r"(O |B-(\w+) (I-\2 )*)*",
+    "BILUO": r"(O |U-\w+ |B-(\w+) (I-\2 )*L-\2 )*",
+    "IO": r"(O |I-\w+ )*",
+}
+
+
+def is_legal(scheme, path):
+    steps = itertools.pairwise(path)
+    legal = scheme.legal_start[path[0]] and scheme.legal_end[path[-1]]
+    return legal and all(scheme.legal_transitions[a, b] for a, b in steps)
+
+
+@pytest.mark.parametrize("name", list(SCHEMES))
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_legal_sequences_are_those_of_the_grammar(name, length):
+    scheme = TagScheme(name, LABELS)
+    for path in itertools.product(range(len(scheme.tags)), repeat=length):
+        text = "".join(scheme.tags[tag] + " " for tag in path)
+        assert is_legal(scheme, path) == bool(re.fullmatch(GRAMMAR[name], text)), text
+
+
+@st.composite
+def docs_with_spans(draw, touching):
+    docs = []
+    for length in draw(st.lists(st.integers(0, 9), max_size=5)):
+        spans, at = [], 0
+        while at < length:
+            start = draw(st.integers(at, length))
+            end = draw(st.integers(start, length))
+            if end > start:
+                spans.append((start, end, draw(st.sampled_from(LABELS))))
+            at = max(end, at + 1) + (0 if touching else 1)
+        docs.append((length, spans))
+    return docs
+
+
+def biluo(length, spans):
+    tags = ["O"] * length
+    for start, end, label in spans:
+        tags[start:end] = [f"I-{label}"] * (end - start)
+        tags[end - 1] = f"L-{label}"
+        tags[start] = f"B-{label}" if end - start > 1 else f"U-{label}"
+    return tags
+
+
+@pytest.mark.parametrize("name", list(SCHEMES))
+def test_spans_survive_the_tags(name):
+    # In IO neighbours of one label can't be told apart.
+    @given(docs_with_spans(touching=name != "IO"))
+    def check(docs):
+        scheme = TagScheme(name, LABELS)
+        ids = scheme.from_biluo(tag for length, spans in docs for tag in biluo(length, spans))
+        found = scheme.spans(ids, [length for length, _ in docs])
+        assert found == [spans for _, spans in docs]
+
+    check()
+
+
+def test_missing_annotation_allows_every_tag():
+    scheme = TagScheme("BIO", LABELS)
+    ids = scheme.from_biluo(["O", None, "-", "U-GPE"])
+    assert ids.tolist() == [0, MISSING, MISSING, scheme.tags.index("B-GPE")]
+    assert scheme.mask(ids).sum(axis=1).tolist() == [1, 5, 5, 1]
+
+
+def test_added_labels_keep_the_numbers_of_the_others():
+    for name in SCHEMES:
+        few, more = TagScheme(name, LABELS), TagScheme(name, (*LABELS, "ORG"))
+        assert more.tags[: len(few.tags)] == few.tags
+
+
+def test_unknown_scheme_is_named():
+    with pytest.raises(ValueError, match="scheme must be one of 'BIO', 'BILUO', 'IO', but got 'BIOES'"):
+        TagScheme("BIOES", LABELS)
+
+
+def test_no_labels():
+    scheme = TagScheme("BILUO", ())
+    assert scheme.tags == ("O",)
+    assert scheme.spans(np.zeros(3, dtype=int), [3, 0]) == [[], []]
