@@ -1,6 +1,5 @@
 """The registered architectures. They chain layers and set references; arithmetic is in `layers`."""
 
-
 from spacy.attrs import IDS
 from thinc.api import (
     Maxout,
@@ -17,7 +16,7 @@ from .errors import check_at_least, check_choice
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
 from .layers.hash_embed import AttributeEmbed
-from .layers.output import Output, resize
+from .layers.output import Output, resized
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
 from .layers.vocabulary import EmbeddingTable, OneHot, Vocabulary
@@ -71,7 +70,9 @@ def build_rnn_tagger_v1(
 
 
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
-    resize(model.get_ref("output_layer"), nO)
+    output = resized(model.get_ref("output_layer"), nO)
+    model.layers[-1] = output
+    model.set_ref("output_layer", output)
     if model.has_dim("nO"):
         model.set_dim("nO", nO, force=True)
     return model

@@ -8,7 +8,6 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 

@@ -208,9 +208,7 @@ class RNNEntityRecognizer(TrainablePipe):
         losses[self.name] += loss
         return losses
 
-    def get_loss(
-        self, examples: Iterable[Example], scores: TagScores
-    ) -> tuple[float, TagScores]:
+    def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the loss of a batch and its gradient.
 
         RETURNS: the sum over the docs of -log P(gold | doc), where unannotated tokens are free,
@@ -241,7 +239,9 @@ class RNNEntityRecognizer(TrainablePipe):
         """Serialise the component."""
         return super().to_bytes(exclude=tuple(exclude))
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "RNNEntityRecognizer":
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "RNNEntityRecognizer":
         """Load the component.
 
         RAISES ValueError: the data is damaged or was saved with other settings.
@@ -250,9 +250,7 @@ class RNNEntityRecognizer(TrainablePipe):
             super().from_bytes(bytes_data, exclude=tuple(exclude))
         return self
 
-    def from_disk(
-        self, path: str | Path, *, exclude: Iterable[str] = ()
-    ) -> "RNNEntityRecognizer":
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "RNNEntityRecognizer":
         """Load the component from its folder.
 
         RAISES FileNotFoundError: a file is missing.

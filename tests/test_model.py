@@ -228,9 +228,11 @@ def test_no_decoder_emits_an_illegal_sequence(decoder, scheme):
 def test_contradictory_annotation_is_an_error():
     tags = TagScheme("BIO", ("A",))
     allowed = np.array([[False, False, True]])  # a doc can't begin inside of an entity
-    scores = TagScores(*(np.zeros(s, "f") for s in ((1, 3),)), [1], *(
-        np.zeros(s, "f") for s in ((3, 3), (3,), (3,))
-    ))
+    scores = TagScores(
+        *(np.zeros(s, "f") for s in ((1, 3),)),
+        [1],
+        *(np.zeros(s, "f") for s in ((3, 3), (3,), (3,))),
+    )
     with pytest.raises(ValueError, match="contradicts the scheme 'BIO'"):
         loss_and_gradient(build_lexeme_embed_v1(width=2).ops, scores, tags, allowed)
 

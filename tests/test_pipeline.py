@@ -3,6 +3,7 @@
 import pytest
 import spacy
 from spacy.training import Example
+from thinc.api import Adam
 
 from .conftest import TRAIN, make_examples, trained
 
@@ -154,7 +155,7 @@ def test_evaluation_has_loss_and_token_accuracy(nlp):
 def test_averaged_weights_reach_the_network(nlp):
     trained(nlp, steps=1)
     pipe = nlp.get_pipe("rnn_ner")
-    optimizer = nlp.resume_training()
+    optimizer = Adam(0.01, use_averages=True)
     for _ in range(5):
         nlp.update(make_examples(nlp), sgd=optimizer)
     rnn = pipe.model.get_ref("rnn")

@@ -62,7 +62,11 @@ def random_layers(rng, cell, width, H, depth, directions):
     for _ in range(depth):
         layers.append(
             [
-                (rng.normal(size=(G * H, width)), rng.normal(size=(G * H, H)), rng.normal(size=G * H))
+                (
+                    rng.normal(size=(G * H, width)),
+                    rng.normal(size=(G * H, H)),
+                    rng.normal(size=G * H),
+                )
                 for _ in range(directions)
             ]
         )

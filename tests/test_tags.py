@@ -85,7 +85,9 @@ def test_added_labels_keep_the_numbers_of_the_others():
 
 
 def test_unknown_scheme_is_named():
-    with pytest.raises(ValueError, match="scheme must be one of 'BIO', 'BILUO', 'IO', but got 'BIOES'"):
+    with pytest.raises(
+        ValueError, match="scheme must be one of 'BIO', 'BILUO', 'IO', but got 'BIOES'"
+    ):
         TagScheme("BIOES", LABELS)
 
 

@@ -61,9 +61,7 @@ def load(source: str, labels: list[str]) -> Language:
     config = load_config(Path(source), interpolate=False)
     config["initialize"] = {}
     nlp = load_model_from_config(config, auto_fill=True)
-    doc = Doc(
-        nlp.vocab, words=_WORDS, tags=["NN"] * len(_WORDS), sent_starts=[True] + [False] * 5
-    )
+    doc = Doc(nlp.vocab, words=_WORDS, tags=["NN"] * len(_WORDS), sent_starts=[True] + [False] * 5)
     doc.cats = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
     example = Example(Doc(nlp.vocab, words=_WORDS), doc)
     for _, component in nlp.pipeline:

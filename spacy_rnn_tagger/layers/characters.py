@@ -60,7 +60,9 @@ def _forward(
     E, W, b = (xp2torch(model.get_param(name), requires_grad=is_train) for name in names)
     rows = torch.from_numpy(_character_rows(words)).to(E.device)
     with torch.set_grad_enabled(is_train):
-        chars = torch.nn.functional.embedding(rows, E, padding_idx=_PAD).transpose(1, 2)  # (U, C, L)
+        chars = torch.nn.functional.embedding(rows, E, padding_idx=_PAD).transpose(
+            1, 2
+        )  # (U, C, L)
         windows = torch.nn.functional.conv1d(chars, W, b, padding=_WINDOW // 2)
         windows = windows.masked_fill((rows == _PAD).unsqueeze(1), float("-inf"))
         outputs = windows.amax(dim=2)
@@ -80,7 +82,7 @@ def _init(model: WordModel, X: Words | None = None, Y: Floats2d | None = None) -
     C, O = model.get_dim("nC"), model.get_dim("nO")  # noqa: E741 - as in Thinc's nO
     xp = model.ops.xp
     bound = (6.0 / (C * _WINDOW + O)) ** 0.5
-    table = xp.random.uniform(-(3.0 / C) ** 0.5, (3.0 / C) ** 0.5, (_ROWS, C)).astype("float32")
+    table = xp.random.uniform(-((3.0 / C) ** 0.5), (3.0 / C) ** 0.5, (_ROWS, C)).astype("float32")
     table[_PAD] = 0.0  # and so it stays: it gets no gradient
     model.set_param("E", table)
     model.set_param("W", xp.random.uniform(-bound, bound, (O, C, _WINDOW)).astype("float32"))

@@ -89,9 +89,7 @@ def _distinct(docs: list[Doc], attrs: list[int]) -> tuple[Words, IntArray]:
     return Words(vocab, columns, tokens[first]), index
 
 
-def _init(
-    model: Tok2VecModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None
-) -> None:
+def _init(model: Tok2VecModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
     words = None
     if X is not None and any(len(doc) for doc in X):
         words, _ = _distinct(X, model.attrs["attrs"])

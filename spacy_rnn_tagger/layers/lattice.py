@@ -87,7 +87,9 @@ def _lattice(scores: TagScores, scheme: TagScheme) -> Lattice:
     legal = (scheme.legal_transitions, scheme.legal_start, scheme.legal_end)
     forbidden = torch.tensor(_FORBIDDEN, device=emissions.device)
     masked = (
-        torch.where(torch.from_numpy(mask).to(emissions.device), array.to(emissions.device), forbidden)
+        torch.where(
+            torch.from_numpy(mask).to(emissions.device), array.to(emissions.device), forbidden
+        )
         for mask, array in zip(legal, learned, strict=True)
     )
     return Lattice(emissions, *masked)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from thinc.backends import Ops
 from thinc.model import Model
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, FloatsXd, Ragged
 
 from ..errors import check_choice
 from ..types import TagScores
@@ -37,24 +38,27 @@ def Output(*, decoder: str, nO: int | None = None) -> Model[Ragged, TagScores]: 
     )
 
 
-def resize(model: Model[Ragged, TagScores], nO: int) -> None:
-    """Grow the output to more tags; the scores of those that were there stay what they are.
+def resized(model: Model[Ragged, TagScores], nO: int) -> Model[Ragged, TagScores]:
+    """Create an output with more tags; the scores of those that were there stay what they are.
 
     The new tags' transitions are zero and their emissions start at zero, like an untrained model's.
+    It is a new node, because an optimizer keeps moments of the old shapes for the old one.
     """
-    model.set_dim("nO", nO, force=True)
-    if not model.has_param("W"):
-        return
-    ops = model.ops
-    for name, shape in _shapes(model).items():
-        old = model.get_param(name)
-        new = ops.alloc(shape)
-        new[tuple(slice(0, size) for size in old.shape)] = old
-        model.set_param(name, new)
-        if model.has_grad(name):
-            grad = ops.alloc(shape)
-            grad[tuple(slice(0, size) for size in old.shape)] = model.get_grad(name)
-            model.set_grad(name, grad)
+    new = Output(decoder=model.attrs["decoder"], nO=nO)
+    if model.has_dim("nI"):
+        new.set_dim("nI", model.get_dim("nI"))
+    if model.has_param("W"):
+        for name, shape in _shapes(new).items():
+            new.set_param(name, _grown(model.ops, model.get_param(name), shape))
+            if model.has_grad(name):
+                new.set_grad(name, _grown(model.ops, model.get_grad(name), shape))
+    return new
+
+
+def _grown(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:
+    new: FloatsXd = ops.alloc(shape)
+    new[tuple(slice(0, size) for size in array.shape)] = array
+    return new
 
 
 def _shapes(model: Model[Ragged, TagScores]) -> dict[str, tuple[int, ...]]:

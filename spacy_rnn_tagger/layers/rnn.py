@@ -63,7 +63,10 @@ def _parameter_names(depth: int, bidirectional: bool) -> list[list[list[str]]]:
     """Name the parameters: for each layer, for each direction, those of W, U and b."""
     directions = ("forward", "backward") if bidirectional else ("forward",)
     return [
-        [[f"{weight}_{direction}_{layer}" for weight in Weights._fields] for direction in directions]
+        [
+            [f"{weight}_{direction}_{layer}" for weight in Weights._fields]
+            for direction in directions
+        ]
         for layer in range(depth)
     ]
 
@@ -98,7 +101,9 @@ def _forward(
         if not len(inputs):
             return Ragged(ops.alloc2f(*inputs.shape), X.lengths)
         flat_names = [name for directions in names for triple in directions for name in triple]
-        flat_weights = [weight for directions in layers for triple in directions for weight in triple]
+        flat_weights = [
+            weight for directions in layers for triple in directions for weight in triple
+        ]
         dX, *gradients = torch.autograd.grad(
             outputs, [inputs, *flat_weights], grad_outputs=xp2torch(ops.as_contig(dY.dataXd))
         )
@@ -109,9 +114,7 @@ def _forward(
     return Ragged(torch2xp(outputs.detach()), X.lengths), backprop
 
 
-def _init(
-    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
-) -> None:
+def _init(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None) -> None:
     """Fill W by Glorot and Bengio (2010) and U with an orthogonal matrix (Saxe et al. 2014) a gate.
 
     The bias is zero, but for the forget gate's, which is one (Jozefowicz et al. 2015).

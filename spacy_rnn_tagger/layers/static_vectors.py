@@ -41,8 +41,6 @@ def _forward(
     return _lookup(model, words), lambda d_vectors: []
 
 
-def _init(
-    model: Model[Words, Floats2d], X: Words | None = None, Y: Floats2d | None = None
-) -> None:
+def _init(model: Model[Words, Floats2d], X: Words | None = None, Y: Floats2d | None = None) -> None:
     if X is not None:
         _lookup(model, X)

@@ -14,7 +14,6 @@ from thinc.model import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..errors import check_at_least, check_choice, check_rate
-from ..types import Tok2VecModel
 
 UNKNOWN = 0
 _ATTRS = ("NORM", "LOWER", "ORTH", "LEMMA", "SHAPE")

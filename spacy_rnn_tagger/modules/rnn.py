@@ -18,6 +18,7 @@ gru (Cho et al. 2014, in the form that cuDNN computes: the reset gate acts on U 
     h' = (1 - z) * n + z * h
 """
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,11 @@ import torch
 from torch import Tensor
 
 from .padding import Padding
+
+# The threads of torch's pool don't survive a fork: a child that hands work to them waits for ever.
+# With one thread it never does, and the workers of `nlp.pipe(n_process=...)` share the cores.
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 # Gates of each cell, in the order in which the kernels stack them.
 GATES = {
