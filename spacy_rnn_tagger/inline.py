@@ -41,9 +41,7 @@ def parse_line(line: str) -> tuple[str, list[tuple[int, int, str]]]:
         elif char == "]":
             label = _LABEL.match(line, at + 1)
             if opened is None:
-                raise InlineError(
-                    f"column {at + 1}: ']' without '[' (write '\\]' for the character)"
-                )
+                raise InlineError(f"column {at + 1}: ']' without '[' (the character is '\\]')")
             if label is None:
                 raise InlineError(f"column {at + 1}: ']' must be followed by '(LABEL)'")
             if "".join(text[opened:]).strip() != "".join(text[opened:]) or opened == len(text):

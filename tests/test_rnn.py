@@ -15,7 +15,7 @@ def sigmoid(x):
 
 
 def numpy_cell(cell, xs, W, U, b):
-    """Textbook equations for one sequence; gates are split by name, not by the kernel's stacking."""
+    """Textbook equations for one sequence; gates are split by name, not as stacked."""
     H = U.shape[1]
     gate = {
         name: (W[i * H : (i + 1) * H], U[i * H : (i + 1) * H], b[i * H : (i + 1) * H])

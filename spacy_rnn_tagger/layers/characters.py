@@ -60,10 +60,8 @@ def _forward(
     E, W, b = (xp2torch(model.get_param(name), requires_grad=is_train) for name in names)
     rows = torch.from_numpy(_character_rows(words)).to(E.device)
     with torch.set_grad_enabled(is_train):
-        chars = torch.nn.functional.embedding(rows, E, padding_idx=_PAD).transpose(
-            1, 2
-        )  # (U, C, L)
-        windows = torch.nn.functional.conv1d(chars, W, b, padding=_WINDOW // 2)
+        chars = torch.nn.functional.embedding(rows, E, padding_idx=_PAD)  # (U, L, C)
+        windows = torch.nn.functional.conv1d(chars.transpose(1, 2), W, b, padding=_WINDOW // 2)
         windows = windows.masked_fill((rows == _PAD).unsqueeze(1), float("-inf"))
         outputs = windows.amax(dim=2)
 

@@ -6,6 +6,7 @@ exception can give a token a NORM of its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Words:
         return self.values[:, self.attrs.index(attr)]
 
 
-WordModel = Model[Words, Floats2d]
+WordModel: TypeAlias = Model[Words, Floats2d]
 
 
 def DistinctWords(embed: WordModel, attrs: list[int]) -> Tok2VecModel:  # noqa: N802
@@ -46,7 +47,7 @@ def DistinctWords(embed: WordModel, attrs: list[int]) -> Tok2VecModel:  # noqa: 
 
     attrs: the attributes that `embed` reads; the key attribute of the vectors table is added.
     """
-    model = Model(
+    return Model(
         "distinct_words",
         _forward,
         init=_init,
@@ -54,7 +55,6 @@ def DistinctWords(embed: WordModel, attrs: list[int]) -> Tok2VecModel:  # noqa: 
         dims={"nO": embed.maybe_get_dim("nO")},
         attrs={"attrs": list(attrs)},
     )
-    return model
 
 
 def _forward(

@@ -1,4 +1,4 @@
-"""Hashed embeddings of a word's lexical attributes (Svenstrup et al. 2017; spaCy's MultiHashEmbed)."""
+"""Hashed embeddings of a word's lexical attributes (Svenstrup et al. 2017)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from .distinct_words import WordModel, Words
 
 
 def AttributeEmbed(width: int, attrs: list[int], rows: list[int]) -> WordModel:  # noqa: N802
-    """Embed each attribute in a hashed table of its own and concatenate. *Output:* (U, attrs * W)."""
+    """Embed each attribute in a hashed table of its own. *Output:* (U, attrs * W)."""
     tables = [
         HashEmbed(width, size, column=column, seed=column + 1, dropout=0.0)
         for column, size in enumerate(rows)

@@ -63,10 +63,7 @@ def _parameter_names(depth: int, bidirectional: bool) -> list[list[list[str]]]:
     """Name the parameters: for each layer, for each direction, those of W, U and b."""
     directions = ("forward", "backward") if bidirectional else ("forward",)
     return [
-        [
-            [f"{weight}_{direction}_{layer}" for weight in Weights._fields]
-            for direction in directions
-        ]
+        [[f"{name}_{direction}_{layer}" for name in Weights._fields] for direction in directions]
         for layer in range(depth)
     ]
 
