@@ -12,7 +12,7 @@ from thinc.api import (
 from thinc.model import Model
 from thinc.types import Floats2d
 
-from .errors import check_at_least, check_choice
+from .errors import check_at_least, check_choice, check_rate
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
 from .layers.hash_embed import AttributeEmbed
@@ -162,6 +162,7 @@ def build_lexeme_embed_v1(
     width: int = 96,
     attrs: list[str] | None = None,
     rows: list[int] | None = None,
+    word_dropout: float = 0.3,
     char_width: int = 0,
     include_static_vectors: bool = False,
 ) -> Tok2VecModel:
@@ -171,6 +172,8 @@ def build_lexeme_embed_v1(
         projected vectors.
     attrs: lexical attributes to embed; NORM, PREFIX, SUFFIX and SHAPE if None.
     rows: rows of their tables; 5000 for NORM and 2500 for each other if None.
+    word_dropout: the share of a batch's distinct words of which training sees the SHAPE only, so
+        that the network learns to tell a name that it never met by what stands around it.
     char_width: width of a character's embedding; 0 for no character network.
     include_static_vectors: use the vectors of the vocab as well; they are not trained.
 
@@ -187,9 +190,10 @@ def build_lexeme_embed_v1(
     for attr, size in zip(attrs, rows, strict=True):
         check_choice("attrs", attr, _LEXICAL_ATTRS)
         check_at_least("rows", size, 1)
+    check_rate("word_dropout", word_dropout)
     check_at_least("char_width", char_width, 0)
     ids = [IDS[attr] for attr in attrs]
-    parts = [AttributeEmbed(width, ids, rows)]
+    parts = [AttributeEmbed(width, ids, rows, word_dropout)]
     if char_width:
         parts.append(Characters(width, char_width))
     if include_static_vectors:

@@ -34,6 +34,7 @@ decoder = "crf"
 [model.tok2vec]
 @architectures = "spacy_rnn_tagger.LexemeEmbed.v1"
 width = 96
+word_dropout = 0.3
 char_width = 0
 include_static_vectors = false
 """

@@ -27,9 +27,11 @@ TEXTS = ["Red Fort is in Delhi .", "", "London", "we saw Łódź , Nuku'alofa an
 EMBEDS = {
     "word": lambda: build_word_embed_v1(width=7, max_size=20),
     "one_hot": lambda: build_one_hot_embed_v1(max_size=12),
-    "lexeme": lambda: build_lexeme_embed_v1(width=8, rows=[50, 40, 30, 20]),
+    "lexeme": lambda: build_lexeme_embed_v1(width=8, rows=[50, 40, 30, 20], word_dropout=0.0),
     "lexeme_chars": lambda: build_lexeme_embed_v1(width=8, attrs=["SHAPE"], rows=[9], char_width=4),
-    "lexeme_vectors": lambda: build_lexeme_embed_v1(width=8, include_static_vectors=True),
+    "lexeme_vectors": lambda: build_lexeme_embed_v1(
+        width=8, include_static_vectors=True, word_dropout=0.0
+    ),
 }
 
 
@@ -309,6 +311,17 @@ def test_lexeme_embed_computes_a_word_once(docs):
     assert not np.array_equal(rows[0], rows[2])
 
 
+def test_word_dropout_hides_all_but_the_shape(nlp):
+    """In training some words become one word of their shape; in prediction none does."""
+    model = build_lexeme_embed_v1(width=8, word_dropout=0.5)
+    doc = Doc(nlp.vocab, words=[f"{a}{b}{c}x" for a in "abcdef" for b in "klmno" for c in "uvw"])
+    model.initialize(X=[doc])
+    assert len(np.unique(model.predict([doc])[0], axis=0)) == len(doc)
+    [rows], _ = model([doc], is_train=True)
+    hidden = len(doc) + 1 - len(np.unique(rows, axis=0))
+    assert 0.3 < hidden / len(doc) < 0.7
+
+
 def test_missing_vectors_are_an_error(nlp):
     model = EMBEDS["lexeme_vectors"]()
     with pytest.raises(ValueError, match="E896"):
@@ -340,6 +353,7 @@ def test_bad_settings_are_named(settings, message):
         (lambda: build_lexeme_embed_v1(attrs=["NORM"], rows=[1, 2]), "same length"),
         (lambda: build_lexeme_embed_v1(attrs=["TAG"], rows=[1]), "attrs must be one of"),
         (lambda: build_lexeme_embed_v1(attrs=["NORM"], rows=[0]), "rows must be"),
+        (lambda: build_lexeme_embed_v1(word_dropout=1.5), "word_dropout must be at least 0"),
         (lambda: build_rnn_encoder_v1(cell="x"), "cell must be one of"),
     ],
 )
