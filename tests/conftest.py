@@ -1,7 +1,15 @@
+import numpy as np
 import pytest
 import spacy
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
+
+from spacy_rnn_tagger.architectures import (
+    build_lexeme_embed_v1,
+    build_one_hot_embed_v1,
+    build_word_embed_v1,
+)
 
 TRAIN = [
     ("Red Fort is in Delhi.", [(0, 8, "FAC"), (15, 20, "GPE")]),
@@ -10,6 +18,26 @@ TRAIN = [
     ("Lima lies west of Brasília, they say", [(0, 4, "GPE"), (18, 26, "GPE")]),
     ("Charles Bridge, Prague, is old", [(0, 14, "FAC"), (16, 22, "GPE")]),
 ]
+
+TEXTS = ["Red Fort is in Delhi .", "", "London", "we saw Łódź , Nuku'alofa and the M25 " * 3, "a b"]
+EMBEDS = {
+    "word": lambda: build_word_embed_v1(width=7, max_size=20),
+    "one_hot": lambda: build_one_hot_embed_v1(max_size=12),
+    "lexeme": lambda: build_lexeme_embed_v1(width=8, rows=[50, 40, 30, 20], word_dropout=0.0),
+    "lexeme_chars": lambda: build_lexeme_embed_v1(width=8, attrs=["SHAPE"], rows=[9], char_width=4),
+    "lexeme_vectors": lambda: build_lexeme_embed_v1(
+        width=8, include_static_vectors=True, word_dropout=0.0
+    ),
+}
+
+
+@pytest.fixture
+def docs():
+    nlp = spacy.blank("en")
+    docs = [Doc(nlp.vocab, words=text.split()) for text in TEXTS]
+    for word in ("London", "Delhi", "we"):
+        nlp.vocab.set_vector(word, np.random.default_rng(len(word)).normal(size=5).astype("f"))
+    return docs
 
 
 @pytest.fixture(autouse=True)

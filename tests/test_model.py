@@ -10,38 +10,15 @@ from spacy.util import registry
 from thinc.api import Config, fix_random_seed, set_dropout_rate
 
 from spacy_rnn_tagger.architectures import (
-    build_lexeme_embed_v1,
-    build_one_hot_embed_v1,
     build_rnn_encoder_v1,
     build_rnn_tagger_v1,
-    build_word_embed_v1,
 )
 from spacy_rnn_tagger.layers.lattice import decode, loss_and_gradient
 from spacy_rnn_tagger.layers.vocabulary import build_vocabularies
-from spacy_rnn_tagger.tags import SCHEMES, TagScheme
+from spacy_rnn_tagger.tags import TagScheme
 from spacy_rnn_tagger.types import TagScores
 
-from .conftest import make_examples
-
-TEXTS = ["Red Fort is in Delhi .", "", "London", "we saw Łódź , Nuku'alofa and the M25 " * 3, "a b"]
-EMBEDS = {
-    "word": lambda: build_word_embed_v1(width=7, max_size=20),
-    "one_hot": lambda: build_one_hot_embed_v1(max_size=12),
-    "lexeme": lambda: build_lexeme_embed_v1(width=8, rows=[50, 40, 30, 20], word_dropout=0.0),
-    "lexeme_chars": lambda: build_lexeme_embed_v1(width=8, attrs=["SHAPE"], rows=[9], char_width=4),
-    "lexeme_vectors": lambda: build_lexeme_embed_v1(
-        width=8, include_static_vectors=True, word_dropout=0.0
-    ),
-}
-
-
-@pytest.fixture
-def docs():
-    nlp = spacy.blank("en")
-    docs = [Doc(nlp.vocab, words=text.split()) for text in TEXTS]
-    for word in ("London", "Delhi", "we"):
-        nlp.vocab.set_vector(word, np.random.default_rng(len(word)).normal(size=5).astype("f"))
-    return docs
+from .conftest import EMBEDS, make_examples
 
 
 def build(docs, embed="lexeme", K=5, **settings):
@@ -154,91 +131,6 @@ def test_gradients_through_the_whole_model(docs, embed, decoder, cell):
     assert checked > 20
 
 
-@pytest.mark.parametrize("decoder", ["crf", "softmax"])
-@pytest.mark.parametrize("scheme", list(SCHEMES))
-def test_loss_and_gradient_equal_enumeration(decoder, scheme):
-    """-log P(gold) over all legal paths, with one token unannotated and one half annotated."""
-    tags = TagScheme(scheme, ("A", "B"))
-    K, lengths = len(tags.tags), [3, 1, 0, 2]
-    rng = np.random.default_rng(5)
-    E = rng.normal(size=(6, K))
-    learned = [rng.normal(size=shape) for shape in ((K, K), (K,), (K,))]
-    if decoder == "softmax":
-        learned = [np.zeros_like(array) for array in learned]
-    allowed = np.zeros((6, K), dtype=bool)
-    allowed[:, 0] = True
-    allowed[1] = True
-    allowed[4, :2] = True
-    # A half-annotated token may leave no legal path: keep a path of "O" open everywhere.
-
-    def enumerated(E, T, S, F):
-        total = 0.0
-        for start, length in ((0, 3), (3, 1), (4, 2)):
-            free, gold = [], []
-            for path in itertools.product(range(K), repeat=length):
-                legal = tags.legal_start[path[0]] and tags.legal_end[path[-1]]
-                legal &= all(tags.legal_transitions[a, b] for a, b in itertools.pairwise(path))
-                if decoder == "crf" and not legal:
-                    continue
-                score = S[path[0]] + F[path[-1]] + sum(E[start + t, y] for t, y in enumerate(path))
-                score += sum(T[a, b] for a, b in itertools.pairwise(path))
-                free.append(score)
-                if all(allowed[start + t, y] for t, y in enumerate(path)):
-                    gold.append(score)
-            total += np.logaddexp.reduce(free) - np.logaddexp.reduce(gold)
-        return total
-
-    ops = build_lexeme_embed_v1(width=2).ops
-    arrays = [array.astype("f") for array in ([E, *learned] if decoder == "crf" else [E])]
-    loss, gradient = loss_and_gradient(
-        ops, TagScores(arrays[0], lengths, *arrays[1:]), tags, allowed
-    )
-    assert loss == pytest.approx(enumerated(E, *learned), rel=1e-5)
-    got = [gradient.emissions, gradient.transitions, gradient.start, gradient.end][: len(arrays)]
-    sources = [E, *learned][: len(arrays)]
-    for source, ours in zip(sources, got, strict=True):
-        for flat in range(source.size):
-            at = np.unravel_index(flat, source.shape)
-            old = source[at]
-            source[at] = old + 1e-5
-            up = enumerated(E, *learned)
-            source[at] = old - 1e-5
-            down = enumerated(E, *learned)
-            source[at] = old
-            assert ours[at] == pytest.approx((up - down) / 2e-5, abs=1e-4)
-
-
-@pytest.mark.parametrize("decoder", ["crf", "softmax"])
-@pytest.mark.parametrize("scheme", list(SCHEMES))
-def test_no_decoder_emits_an_illegal_sequence(decoder, scheme):
-    tags = TagScheme(scheme, ("A", "B", "C"))
-    K = len(tags.tags)
-    rng = np.random.default_rng(6)
-    for _ in range(30):
-        lengths = rng.integers(0, 12, size=4).tolist()
-        shapes = ((sum(lengths), K), (K, K), (K,), (K,))
-        arrays = [(rng.normal(size=shape) * 5).astype("f") for shape in shapes]
-        if decoder == "softmax":
-            arrays = arrays[:1]
-        path = decode(TagScores(arrays[0], lengths, *arrays[1:]), tags)
-        for doc in np.split(path, np.cumsum(lengths)[:-1]):
-            if len(doc):
-                assert tags.legal_start[doc[0]] and tags.legal_end[doc[-1]]
-                assert all(tags.legal_transitions[a, b] for a, b in itertools.pairwise(doc))
-
-
-def test_contradictory_annotation_is_an_error():
-    tags = TagScheme("BIO", ("A",))
-    allowed = np.array([[False, False, True]])  # a doc can't begin inside of an entity
-    scores = TagScores(
-        *(np.zeros(s, "f") for s in ((1, 3),)),
-        [1],
-        *(np.zeros(s, "f") for s in ((3, 3), (3,), (3,))),
-    )
-    with pytest.raises(ValueError, match="contradicts the scheme 'BIO'"):
-        loss_and_gradient(build_lexeme_embed_v1(width=2).ops, scores, tags, allowed)
-
-
 def test_dropout_in_training_only(docs):
     model = build(docs, dropout=0.5)
     predicted = model.predict(docs).emissions
@@ -267,67 +159,6 @@ def test_dropout_keeps_the_share_it_says(docs):
     assert np.mean(zero) == pytest.approx(0.25, abs=0.03)
 
 
-@pytest.mark.parametrize("embed", ["word", "one_hot"])
-def test_vocabulary(docs, embed):
-    layer = EMBEDS[embed]()
-    layer.initialize(X=docs)
-    frequent = Doc(docs[0].vocab, words=["saw", "and"])
-    unknown = Doc(docs[0].vocab, words=["zzz", "yyy"])
-    rows = layer.predict([frequent, unknown])
-    assert np.array_equal(rows[1][0], rows[1][1])
-    assert not np.array_equal(rows[0][0], rows[1][0])
-    assert not np.array_equal(rows[0][0], rows[0][1])
-
-
-def test_word_dropout_takes_words_for_unknown(docs):
-    layer = build_one_hot_embed_v1(max_size=30, word_dropout=0.5)
-    layer.initialize(X=docs)
-    unknown = np.concatenate(layer(docs * 20, is_train=True)[0])[:, 0].mean()
-    assert 0.35 < unknown < 0.65
-    assert np.concatenate(layer.predict(docs))[:, 0].sum() == 0
-
-
-def test_rare_words_and_words_beyond_the_table_are_unknown(docs):
-    layer = build_word_embed_v1(width=2, max_size=3, min_freq=2)
-    layer.initialize(X=docs)
-    [node] = [node for node in layer.walk() if node.name == "vocabulary"]
-    assert len(node.attrs["words"]) == 2
-    counts = {}
-    for doc in docs:
-        for token in doc:
-            counts[token.norm] = counts.get(token.norm, 0) + 1
-    assert all(counts[int(word)] == max(counts.values()) for word in node.attrs["words"])
-
-
-def test_lexeme_embed_computes_a_word_once(docs):
-    """The rows of equal words are the same numbers; a NORM of its own makes another word."""
-    model = EMBEDS["lexeme"]()
-    model.initialize(X=docs)
-    doc = Doc(docs[0].vocab, words=["a", "b", "a"])
-    [rows] = model.predict([doc])
-    assert np.array_equal(rows[0], rows[2]) and not np.array_equal(rows[0], rows[1])
-    doc[2].norm_ = "something else"
-    [rows] = model.predict([doc])
-    assert not np.array_equal(rows[0], rows[2])
-
-
-def test_word_dropout_hides_all_but_the_shape(nlp):
-    """In training some words become one word of their shape; in prediction none does."""
-    model = build_lexeme_embed_v1(width=8, word_dropout=0.5)
-    doc = Doc(nlp.vocab, words=[f"{a}{b}{c}x" for a in "abcdef" for b in "klmno" for c in "uvw"])
-    model.initialize(X=[doc])
-    assert len(np.unique(model.predict([doc])[0], axis=0)) == len(doc)
-    [rows], _ = model([doc], is_train=True)
-    hidden = len(doc) + 1 - len(np.unique(rows, axis=0))
-    assert 0.3 < hidden / len(doc) < 0.7
-
-
-def test_missing_vectors_are_an_error(nlp):
-    model = EMBEDS["lexeme_vectors"]()
-    with pytest.raises(ValueError, match="E896"):
-        model.initialize(X=[nlp.make_doc("no vectors here")])
-
-
 @pytest.mark.parametrize(
     "settings,message",
     [
@@ -341,25 +172,6 @@ def test_missing_vectors_are_an_error(nlp):
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         build_rnn_tagger_v1(tok2vec=EMBEDS["word"](), **settings)
-
-
-@pytest.mark.parametrize(
-    "make,message",
-    [
-        (lambda: build_word_embed_v1(width=0), "width must be"),
-        (lambda: build_word_embed_v1(width=1, max_size=0), "max_size must be"),
-        (lambda: build_word_embed_v1(width=1, attr="SHAPES"), "attr must be one of"),
-        (lambda: build_lexeme_embed_v1(width=0), "width must be"),
-        (lambda: build_lexeme_embed_v1(attrs=["NORM"], rows=[1, 2]), "same length"),
-        (lambda: build_lexeme_embed_v1(attrs=["TAG"], rows=[1]), "attrs must be one of"),
-        (lambda: build_lexeme_embed_v1(attrs=["NORM"], rows=[0]), "rows must be"),
-        (lambda: build_lexeme_embed_v1(word_dropout=1.5), "word_dropout must be at least 0"),
-        (lambda: build_rnn_encoder_v1(cell="x"), "cell must be one of"),
-    ],
-)
-def test_bad_embeds_are_named(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
 
 
 def test_encoder_declares_its_width():

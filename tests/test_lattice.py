@@ -1,0 +1,98 @@
+"""Loss, gradient and decoding on the tag lattice, against enumeration of all paths."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from spacy_rnn_tagger.architectures import (
+    build_lexeme_embed_v1,
+)
+from spacy_rnn_tagger.layers.lattice import decode, loss_and_gradient
+from spacy_rnn_tagger.tags import SCHEMES, TagScheme
+from spacy_rnn_tagger.types import TagScores
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_loss_and_gradient_equal_enumeration(decoder, scheme):
+    """-log P(gold) over all legal paths, with one token unannotated and one half annotated."""
+    tags = TagScheme(scheme, ("A", "B"))
+    K, lengths = len(tags.tags), [3, 1, 0, 2]
+    rng = np.random.default_rng(5)
+    E = rng.normal(size=(6, K))
+    learned = [rng.normal(size=shape) for shape in ((K, K), (K,), (K,))]
+    if decoder == "softmax":
+        learned = [np.zeros_like(array) for array in learned]
+    allowed = np.zeros((6, K), dtype=bool)
+    allowed[:, 0] = True
+    allowed[1] = True
+    allowed[4, :2] = True
+    # A half-annotated token may leave no legal path: keep a path of "O" open everywhere.
+
+    def enumerated(E, T, S, F):
+        total = 0.0
+        for start, length in ((0, 3), (3, 1), (4, 2)):
+            free, gold = [], []
+            for path in itertools.product(range(K), repeat=length):
+                legal = tags.legal_start[path[0]] and tags.legal_end[path[-1]]
+                legal &= all(tags.legal_transitions[a, b] for a, b in itertools.pairwise(path))
+                if decoder == "crf" and not legal:
+                    continue
+                score = S[path[0]] + F[path[-1]] + sum(E[start + t, y] for t, y in enumerate(path))
+                score += sum(T[a, b] for a, b in itertools.pairwise(path))
+                free.append(score)
+                if all(allowed[start + t, y] for t, y in enumerate(path)):
+                    gold.append(score)
+            total += np.logaddexp.reduce(free) - np.logaddexp.reduce(gold)
+        return total
+
+    ops = build_lexeme_embed_v1(width=2).ops
+    arrays = [array.astype("f") for array in ([E, *learned] if decoder == "crf" else [E])]
+    loss, gradient = loss_and_gradient(
+        ops, TagScores(arrays[0], lengths, *arrays[1:]), tags, allowed
+    )
+    assert loss == pytest.approx(enumerated(E, *learned), rel=1e-5)
+    got = [gradient.emissions, gradient.transitions, gradient.start, gradient.end][: len(arrays)]
+    sources = [E, *learned][: len(arrays)]
+    for source, ours in zip(sources, got, strict=True):
+        for flat in range(source.size):
+            at = np.unravel_index(flat, source.shape)
+            old = source[at]
+            source[at] = old + 1e-5
+            up = enumerated(E, *learned)
+            source[at] = old - 1e-5
+            down = enumerated(E, *learned)
+            source[at] = old
+            assert ours[at] == pytest.approx((up - down) / 2e-5, abs=1e-4)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_no_decoder_emits_an_illegal_sequence(decoder, scheme):
+    tags = TagScheme(scheme, ("A", "B", "C"))
+    K = len(tags.tags)
+    rng = np.random.default_rng(6)
+    for _ in range(30):
+        lengths = rng.integers(0, 12, size=4).tolist()
+        shapes = ((sum(lengths), K), (K, K), (K,), (K,))
+        arrays = [(rng.normal(size=shape) * 5).astype("f") for shape in shapes]
+        if decoder == "softmax":
+            arrays = arrays[:1]
+        path = decode(TagScores(arrays[0], lengths, *arrays[1:]), tags)
+        for doc in np.split(path, np.cumsum(lengths)[:-1]):
+            if len(doc):
+                assert tags.legal_start[doc[0]] and tags.legal_end[doc[-1]]
+                assert all(tags.legal_transitions[a, b] for a, b in itertools.pairwise(doc))
+
+
+def test_contradictory_annotation_is_an_error():
+    tags = TagScheme("BIO", ("A",))
+    allowed = np.array([[False, False, True]])  # a doc can't begin inside of an entity
+    scores = TagScores(
+        *(np.zeros(s, "f") for s in ((1, 3),)),
+        [1],
+        *(np.zeros(s, "f") for s in ((3, 3), (3,), (3,))),
+    )
+    with pytest.raises(ValueError, match="contradicts the scheme 'BIO'"):
+        loss_and_gradient(build_lexeme_embed_v1(width=2).ops, scores, tags, allowed)
