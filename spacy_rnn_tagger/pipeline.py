@@ -1,7 +1,8 @@
 """The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,16 @@ from spacy.util import check_lexeme_norms
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
-from .layers.lattice import decode, loss_and_gradient
+from .annotation import allowed_tags, find_labels, incorrect_spans, misaligned_entities
+from .constraints import find_words, read_constraints
+from .layers.lattice import (
+    decode,
+    divergence_and_gradient,
+    incorrect_spans_loss,
+    loss_and_gradient,
+)
 from .layers.vocabulary import build_vocabularies
+from .loading import check_files, checked_loading
 from .scoring import score_entities
 from .tags import TagScheme
 from .types import EntitySpan, TaggerModel, TagScores
@@ -41,8 +50,6 @@ include_static_vectors = false
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
 # Docs that are shown to the model at initialisation, for its widths; spaCy takes as many.
 _SAMPLE = 10
-# Of a model's nodes, the attributes that its weights depend on.
-_SETTINGS = ("cell", "depth", "bidirectional", "decoder", "attr", "attrs")
 
 
 @Language.factory(
@@ -51,6 +58,7 @@ _SETTINGS = ("cell", "depth", "bidirectional", "decoder", "attr", "attrs")
     default_config={
         "model": DEFAULT_MODEL,
         "scheme": "BIO",
+        "incorrect_spans_key": None,
         "scorer": {"@scorers": "spacy_rnn_tagger.ner_scorer.v1"},
     },
     default_score_weights={
@@ -63,10 +71,22 @@ _SETTINGS = ("cell", "depth", "bidirectional", "decoder", "attr", "attrs")
     },
 )
 def make_rnn_ner(
-    nlp: Language, name: str, model: TaggerModel, scheme: str, scorer: Callable[..., Any] | None
+    nlp: Language,
+    name: str,
+    model: TaggerModel,
+    scheme: str,
+    incorrect_spans_key: str | None,
+    scorer: Callable[..., Any] | None,
 ) -> "RNNEntityRecognizer":
     """Create the component; the arguments are those of `RNNEntityRecognizer`."""
-    return RNNEntityRecognizer(nlp.vocab, model, name, scheme=scheme, scorer=scorer)
+    return RNNEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        scheme=scheme,
+        incorrect_spans_key=incorrect_spans_key,
+        scorer=scorer,
+    )
 
 
 class RNNEntityRecognizer(TrainablePipe):
@@ -76,6 +96,8 @@ class RNNEntityRecognizer(TrainablePipe):
     model: an architecture such as `spacy_rnn_tagger.RNNTagger.v1`.
     name: the component's name in the pipeline.
     scheme: how spans become tags, "BIO", "BILUO" or "IO".
+    incorrect_spans_key: the group in `doc.spans` of training docs that holds spans known not to be
+        entities of their label.
     scorer: what `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
 
     RAISES ValueError: the scheme is not known.
@@ -88,14 +110,21 @@ class RNNEntityRecognizer(TrainablePipe):
         name: str = "rnn_ner",
         *,
         scheme: str = "BIO",
+        incorrect_spans_key: str | None = None,
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme}
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "scheme": scheme,
+            "incorrect_spans_key": incorrect_spans_key,
+        }
         self._tags = TagScheme(scheme, ())
+        # What the model was when training resumed; `nlp.resume_training` fills it in.
+        self._rehearsal_model: TaggerModel | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -125,10 +154,7 @@ class RNNEntityRecognizer(TrainablePipe):
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        if self._has_output():
-            self.set_output(len(self.tags.tags))
+        self._add_labels([label])
         return 1
 
     def initialize(
@@ -145,13 +171,22 @@ class RNNEntityRecognizer(TrainablePipe):
         labels: the labels, as `spacy init labels` writes them; taken from the sample if None.
 
         RAISES ValueError, TypeError: the sample is empty or not of examples (spaCy's E923, E930).
+
+        WARNS UserWarning: entities whose borders are not those of tokens, all of them at once.
+            Their tokens count as not annotated.
         """
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
         check_lexeme_norms(self.vocab, self.name)
         if labels is None:
-            labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})
-        for label in labels:
-            self.add_label(label)
+            labels = find_labels(eg.reference for eg in get_examples())
+        self._add_labels(labels)
+        misaligned = misaligned_entities(get_examples())
+        if misaligned:
+            warnings.warn(
+                f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
+                f"takes their tokens as not annotated: {'; '.join(misaligned)}",
+                stacklevel=2,
+            )
         build_vocabularies(self.model, (eg.x for eg in get_examples()))
         sample = [eg.x for eg in islice(get_examples(), _SAMPLE)]
         if not sample:
@@ -166,15 +201,25 @@ class RNNEntityRecognizer(TrainablePipe):
         RETURNS: for each doc its (start token, end token, label).
         """
         docs = list(docs)
+        self._add_labels(find_labels(docs))
         if not self.labels or not any(len(doc) for doc in docs):
             return [[] for _ in docs]
-        scores = self.model.predict(docs)
-        return self.tags.spans(decode(scores, self.tags), scores.lengths)
+        constraints = read_constraints(docs, self.tags)
+        words = constraints.words
+        scores = self.model.predict(docs).select(words.rows, words.lengths)
+        return constraints.read(decode(scores, self.tags, constraints.allowed), self.tags)
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[list[EntitySpan]]) -> None:
-        """Write what `predict` found to `doc.ents`."""
+        """Write what `predict` found to `doc.ents`, beside what is set already."""
         for doc, spans in zip(docs, scores, strict=True):
-            doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
+            entities = [Span(doc, start, end, label=label) for start, end, label in spans]
+            if doc.has_annotation("ENT_IOB"):
+                free = {token.i for token in doc if not token.ent_iob}
+                free.difference_update(*(range(span.start, span.end) for span in entities))
+                outside = [doc[i : i + 1] for i in free]
+                doc.set_ents(entities, outside=outside, default="unmodified")
+            else:
+                doc.set_ents(entities)
 
     def update(
         self,
@@ -196,10 +241,12 @@ class RNNEntityRecognizer(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.update")
-        self._add_new_labels(examples)
-        docs = [eg.predicted for eg in examples]
-        if not self.labels or not any(len(doc) for doc in docs):
+        if not examples:
             return losses
+        # The one place where training data adds labels, as it does in spaCy's `ner`.
+        self._add_labels(find_labels(doc for eg in examples for doc in (eg.x, eg.y)))
+        docs = [eg.predicted for eg in examples]
+        # Even where nothing is annotated: a shared tok2vec waits for the gradient.
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         loss, d_scores = self.get_loss(examples, scores)
@@ -209,22 +256,66 @@ class RNNEntityRecognizer(TrainablePipe):
         losses[self.name] += loss
         return losses
 
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn to say of docs what the model said when training resumed (Hinton et al. 2015).
+
+        Labels that were added since then are not held back. Nothing happens before
+        `nlp.resume_training`. The arguments are those of `update`; annotation is not read.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "RNNEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        tutor = self._rehearsal_model.predict(docs)
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        loss, gradient = divergence_and_gradient(self.model.ops, scores, tutor, self.tags)
+        for array in gradient.arrays():
+            array /= len(docs)
+        backprop(gradient)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss / len(docs)
+        return losses
+
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the loss of a batch and its gradient.
 
-        RETURNS: the sum over the docs of -log P(gold | doc), where unannotated tokens are free,
-            divided by the number of docs, and the gradient of that.
+        RETURNS: the mean over the docs of -log P(gold | doc), where unannotated tokens are free,
+            and of -log(1 - P(span | doc)) for each span that is known to be incorrect; and the
+            gradient of that.
+
+        RAISES ValueError: a span is annotated as correct and incorrect (spaCy's E868).
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
-        tags = [tag for eg in examples for tag in eg.get_aligned_ner()]
-        allowed = self.tags.mask(self.tags.from_biluo(tags))
-        loss, gradient = loss_and_gradient(self.model.ops, scores, self.tags, allowed)
-        scale = 1.0 / len(examples)
-        for array in (gradient.emissions, gradient.transitions, gradient.start, gradient.end):
-            if array is not None:
-                array *= scale
-        return loss * scale, gradient
+        ops = self.model.ops
+        words = find_words([eg.predicted for eg in examples])
+        selected = scores.select(words.rows, words.lengths)
+        allowed = allowed_tags(examples, words, self.tags)
+        loss, gradient = loss_and_gradient(ops, selected, self.tags, allowed)
+        wrong = incorrect_spans(examples, self.cfg["incorrect_spans_key"], words, self.tags)
+        if wrong:
+            extra, d_extra = incorrect_spans_loss(ops, selected, self.tags, wrong)
+            loss += extra
+            gradient.add(d_extra)
+        for array in gradient.arrays():
+            array /= len(examples)
+        if selected is not scores:
+            d_emissions = ops.alloc(scores.emissions.shape)
+            d_emissions[words.rows] = gradient.emissions
+            gradient = replace(gradient, emissions=d_emissions, lengths=scores.lengths)
+        return loss / len(examples), gradient
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout."""
@@ -247,7 +338,7 @@ class RNNEntityRecognizer(TrainablePipe):
 
         RAISES ValueError: the data is damaged or was saved with other settings.
         """
-        with self._checked_loading("the given bytes"):
+        with checked_loading(self, "the given bytes"):
             super().from_bytes(bytes_data, exclude=tuple(exclude))
         return self
 
@@ -257,14 +348,10 @@ class RNNEntityRecognizer(TrainablePipe):
         RAISES FileNotFoundError: a file is missing.
         RAISES ValueError: a file is damaged or was saved with other settings.
         """
-        for required in ("cfg", "model"):
-            if required not in exclude and not (Path(path) / required).is_file():
-                raise FileNotFoundError(
-                    f"Component '{self.name}': no file '{required}' in {path}. The folder must be "
-                    "one that to_disk wrote."
-                )
-        with self._checked_loading(str(path)):
-            super().from_disk(path, exclude=tuple(exclude))
+        exclude = tuple(exclude)
+        check_files(self, Path(path), {"cfg", "model"}.difference(exclude))
+        with checked_loading(self, str(path)):
+            super().from_disk(path, exclude=exclude)
         return self
 
     def _has_output(self) -> bool:
@@ -273,35 +360,13 @@ class RNNEntityRecognizer(TrainablePipe):
     def _is_known(self, example: Example) -> bool:
         return all(ent.label_ in self.labels for ent in example.reference.ents)
 
-    def _add_new_labels(self, examples: list[Example]) -> None:
-        """The one place where training data adds a label, as it does in spaCy's `ner`."""
-        found = {ent.label_ for eg in examples for ent in eg.reference.ents}
-        for label in sorted(found.difference(self.labels)):
-            self.add_label(label)
-
-    @contextmanager
-    def _checked_loading(self, source: str) -> Iterator[None]:
-        """Turn whatever a damaged or foreign file causes into one error that says what is wrong."""
-        before = self._settings()
-        try:
-            yield
-            after = self._settings()
-            differing = [name for name in before if before[name] != after.get(name)]
-            if differing:
-                name = differing[0]
-                raise ValueError(f"{name} is {before[name]!r} here but {after.get(name)!r} there")
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"Component '{self.name}': can't load {source}. It is damaged, or was saved with "
-                f"other settings than this pipeline's config has: {error}"
-            ) from error
-
-    def _settings(self) -> dict[str, Any]:
-        settings = {"scheme": self.cfg["scheme"]}
-        for node in self.model.walk():
-            for key in _SETTINGS:
-                if key in node.attrs:
-                    settings[f"{key} of {node.name}"] = node.attrs[key]
-        return settings
+    def _add_labels(self, labels: Iterable[str]) -> None:
+        """Add the labels that are new; the output grows once for all of them."""
+        new = [label for label in dict.fromkeys(labels) if label not in self.labels]
+        if not new:
+            return
+        self.cfg["labels"].extend(new)
+        for label in new:
+            self.vocab.strings.add(label)
+        if self._has_output():
+            self.set_output(len(self.tags.tags))

@@ -1,12 +1,12 @@
 """Labels, tags and spans, and which tag may follow which."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
 
 from .errors import check_choice
-from .types import BoolArray, EntitySpan, IntArray
+from .types import BoolArray, IntArray
 
 # The prefixes of each scheme, in the order of their tags within a label.
 SCHEMES = {"BIO": "BI", "BILUO": "BILU", "IO": "I"}
@@ -85,8 +85,14 @@ class TagScheme:
 
         RAISES KeyError: a tag's label is not one of the labels.
         """
-        ids = self._ids
-        return np.fromiter((ids[tag] for tag in tags), dtype=np.int64)
+        return np.fromiter(map(self._ids.__getitem__, tags), dtype=np.int64)
+
+    @cached_property
+    def continues(self) -> BoolArray:
+        """Which tags say that the entity of the token before goes on. *Shape:* (K,)."""
+        if self.scheme == "IO":
+            return np.zeros(len(self.tags), dtype=bool)
+        return np.isin(self._prefix, ["I", "L"])
 
     def mask(self, ids: IntArray) -> BoolArray:
         """Turn annotation into the tags that it allows: one, or all where it is missing.
@@ -100,33 +106,50 @@ class TagScheme:
         allowed[ids == MISSING] = True
         return allowed
 
-    def spans(self, ids: IntArray, lengths: Sequence[int]) -> list[list[EntitySpan]]:
+    def span_mask(self, length: int, start: int, end: int, label: str) -> BoolArray:
+        """Find the tags that the paths have in which a span is an entity of a label.
+
+        length: words of the doc.
+        start: the first word.
+        end: the word after the last.
+        label: the label; "O" for the paths in which all of the span is outside of any entity.
+
+        RETURNS: *Shape:* (length, K).
+        """
+        mask = np.ones((length, len(self.tags)), dtype=bool)
+        mask[start:end] = False
+        if label == "O":
+            mask[start:end, 0] = True
+            return mask
+        middle = end - start - 2
+        biluo = ["U"] if end - start == 1 else ["B", *"I" * middle, "L"]
+        mask[np.arange(start, end), self.from_biluo(f"{p}-{label}" for p in biluo)] = True
+        # Where a tag doesn't say that an entity ends, its neighbours must.
+        inside = self._ids[f"I-{label}"]
+        if self.scheme != "BILUO":
+            mask[end : end + 1, inside] = False
+        if self.scheme == "IO" and start:
+            mask[start - 1, inside] = False
+        return mask
+
+    def first(self, n_tags: int) -> "TagScheme":
+        """Create the scheme of the labels to which the first tags belong."""
+        return TagScheme(self.scheme, self.labels[: (n_tags - 1) // len(SCHEMES[self.scheme])])
+
+    def spans(self, ids: IntArray, breaks: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
         """Read the entities off the tags of a batch.
 
-        ids: one legal path a doc, all docs in one array. *Shape:* (N,).
-        lengths: tokens of each doc. *Length:* B.
+        ids: legal paths, all docs in one array. *Shape:* (N,).
+        breaks: the tokens that continue no entity of the token before, each doc's first among
+            them. *Shape:* (N,).
 
-        RETURNS: for each doc its spans as (start, end, label), in order.
+        RETURNS: the first token, the end (exclusive) and the number of the label of each entity.
         """
-        found: list[list[EntitySpan]] = [[] for _ in lengths]
         label = self._label[ids]
-        if not np.any(label >= 0):
-            return found
-        bounds = np.cumsum([0, *lengths])
         before = np.concatenate(([-1], label[:-1]))
-        doc_starts = bounds[:-1][np.asarray(lengths) > 0]
-        before[doc_starts] = -1
-        opens = np.isin(self._prefix, list(_OPENS))[ids]
-        starts = (label >= 0) & (opens | (label != before))
-        # An entity runs until the token before the next start or "O" or doc.
-        stops = starts | (label < 0)
-        stops[doc_starts] = True
-        borders = np.append(np.flatnonzero(stops), len(ids))
-        first = np.flatnonzero(starts)
-        ends = borders[np.searchsorted(borders, first, side="right")]
-        docs = np.searchsorted(bounds, first, side="right") - 1
-        rows = zip(first.tolist(), ends.tolist(), docs.tolist(), label[first].tolist(), strict=True)
-        for start, end, doc, number in rows:
-            offset = int(bounds[doc])
-            found[doc].append((start - offset, end - offset, self.labels[number]))
-        return found
+        opens = np.isin(self._prefix, list(_OPENS))[ids] | breaks | (label != before)
+        starts = np.flatnonzero((label >= 0) & opens)
+        # An entity runs until the next one, the next "O" or the next break.
+        borders = np.append(np.flatnonzero(opens | (label < 0)), len(ids))
+        ends = borders[np.searchsorted(borders, starts, side="right")]
+        return starts, ends, label[starts]

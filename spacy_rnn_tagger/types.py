@@ -1,12 +1,12 @@
 """Type aliases and the one structure that passes between the network and the component."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 from thinc.model import Model
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats1d, Floats2d, FloatsXd
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -31,6 +31,22 @@ class TagScores:
     transitions: Floats2d | None = None
     start: Floats1d | None = None
     end: Floats1d | None = None
+
+    def select(self, rows: IntArray, lengths: list[int]) -> "TagScores":
+        """Take the scores of some of the tokens; `lengths` counts them for each doc."""
+        if len(rows) == len(self.emissions):
+            return self
+        return replace(self, emissions=self.emissions[rows], lengths=lengths)
+
+    def add(self, other: "TagScores") -> None:
+        """Add other scores of the same shapes."""
+        for mine, theirs in zip(self.arrays(), other.arrays(), strict=True):
+            mine += theirs
+
+    def arrays(self) -> list[FloatsXd]:
+        """List the arrays that are there."""
+        arrays = (self.emissions, self.transitions, self.start, self.end)
+        return [array for array in arrays if array is not None]
 
 
 TaggerModel = Model[list[Doc], TagScores]

@@ -65,10 +65,28 @@ def test_spans_survive_the_tags(name):
     def check(docs):
         scheme = TagScheme(name, LABELS)
         ids = scheme.from_biluo(tag for length, spans in docs for tag in biluo(length, spans))
-        found = scheme.spans(ids, [length for length, _ in docs])
-        assert found == [spans for _, spans in docs]
+        assert read(scheme, ids, [length for length, _ in docs]) == [spans for _, spans in docs]
 
     check()
+
+
+def read(scheme, ids, lengths):
+    """Read the spans of docs, as (start, end, label) in each doc."""
+    starts = np.cumsum([0, *lengths])
+    breaks = np.isin(np.arange(len(ids)), starts)
+    spans = list(zip(*(array.tolist() for array in scheme.spans(ids, breaks)), strict=True))
+    return [
+        [(s - begin, e - begin, scheme.labels[n]) for s, e, n in spans if begin <= s < end]
+        for begin, end in itertools.pairwise(starts.tolist())
+    ]
+
+
+def test_a_break_ends_an_entity():
+    for name in SCHEMES:
+        scheme = TagScheme(name, LABELS)
+        ids = scheme.from_biluo(["B-GPE", "L-GPE", "B-GPE", "L-GPE"])
+        breaks = np.array([True, False, True, False])
+        assert [array.tolist() for array in scheme.spans(ids, breaks)][:2] == [[0, 2], [2, 4]]
 
 
 def test_missing_annotation_allows_every_tag():
@@ -94,4 +112,4 @@ def test_unknown_scheme_is_named():
 def test_no_labels():
     scheme = TagScheme("BILUO", ())
     assert scheme.tags == ("O",)
-    assert scheme.spans(np.zeros(3, dtype=int), [3, 0]) == [[], []]
+    assert read(scheme, np.zeros(3, dtype=int), [3, 0]) == [[], []]

@@ -11,6 +11,8 @@ from ..types import TagScores
 
 DECODERS = ("crf", "softmax")
 _CRF_PARAMS = ("transitions", "start", "end")
+# How far below "O" a tag begins that is added to a trained output: e**-10 of its probability.
+_MARGIN = 10.0
 
 
 def Output(*, decoder: str, nO: int | None = None) -> Model[Ragged, TagScores]:  # noqa: N802
@@ -39,9 +41,11 @@ def Output(*, decoder: str, nO: int | None = None) -> Model[Ragged, TagScores]: 
 
 
 def resized(model: Model[Ragged, TagScores], nO: int) -> Model[Ragged, TagScores]:
-    """Create an output with more tags; the scores of those that were there stay what they are.
+    """Create an output with more tags, whose best paths are still those of the smaller one.
 
-    The new tags' transitions are zero and their emissions start at zero, like an untrained model's.
+    A new tag copies the weights and transitions of "O", and its bias is lower by a margin. So each
+    path through a new tag has a better one, with "O" in its place, whatever the input.
+
     It is a new node, because an optimizer keeps moments of the old shapes for the old one.
     """
     new = Output(decoder=model.attrs["decoder"], nO=nO)
@@ -49,16 +53,26 @@ def resized(model: Model[Ragged, TagScores], nO: int) -> Model[Ragged, TagScores
         new.set_dim("nI", model.get_dim("nI"))
     if model.has_param("W"):
         for name, shape in _shapes(new).items():
-            new.set_param(name, _grown(model.ops, model.get_param(name), shape))
+            param = model.get_param(name)
+            grown = _copy_first(model.ops, param, shape)
+            if name == "b":
+                grown[len(param) :] -= _MARGIN
+            new.set_param(name, grown)
             if model.has_grad(name):
-                new.set_grad(name, _grown(model.ops, model.get_grad(name), shape))
+                grad = model.get_grad(name)
+                new.set_grad(name, model.ops.alloc(shape))
+                new.get_grad(name)[tuple(map(slice, grad.shape))] = grad
     return new
 
 
-def _grown(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:
-    new: FloatsXd = ops.alloc(shape)
-    new[tuple(slice(0, size) for size in array.shape)] = array
-    return new
+def _copy_first(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:
+    """Enlarge an array by copies of the first element along each axis, that of the tag "O"."""
+    sources = (
+        ops.xp.where(ops.xp.arange(size) < known, ops.xp.arange(size), 0)
+        for size, known in zip(shape, array.shape, strict=True)
+    )
+    grown: FloatsXd = array[ops.xp.ix_(*sources)]
+    return grown
 
 
 def _shapes(model: Model[Ragged, TagScores]) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,120 @@
+"""The annotation of examples, as it comes, turned into what the loss on the tag lattice reads."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.errors import Errors
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from .constraints import Words
+from .tags import TagScheme
+from .types import BoolArray
+
+_NO_ENTITY = "O"
+
+
+class IncorrectSpan(NamedTuple):
+    """A span that is known not to be an entity of this label; "O": not to be outside of any.
+
+    doc: which doc of the batch.
+    start: its first word in the doc.
+    end: the word after its last.
+    label: the label.
+    """
+
+    doc: int
+    start: int
+    end: int
+    label: str
+
+
+def find_labels(docs: Iterable[Doc]) -> list[str]:
+    """Find the labels of the docs' entities, sorted.
+
+    RAISES ValueError: a label is written "!LABEL", spaCy's former negation (its E869).
+    """
+    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    for label in labels:
+        if label.startswith("!"):
+            raise ValueError(Errors.E869.format(label=label))
+    return labels
+
+
+def allowed_tags(examples: Sequence[Example], words: Words, tags: TagScheme) -> BoolArray:
+    """Turn annotation into the tags that it leaves to each word: one, or all if it is missing.
+
+    words: of the examples' predicted docs, M in all.
+
+    RETURNS: *Shape:* (M, K).
+
+    RAISES KeyError: an entity has a label that `tags` lacks.
+    """
+    biluo: list[str | None] = []
+    for example, count in zip(examples, words.lengths, strict=True):
+        aligned = example.get_aligned_ner()
+        if count < len(aligned):
+            aligned = _words_only(aligned, [token.is_space for token in example.predicted])
+        biluo.extend(aligned)
+    return tags.mask(tags.from_biluo(biluo))
+
+
+def _words_only(tags: list[str | None], is_space: list[bool]) -> list[str | None]:
+    """Leave out whitespace; an entity that begins or ends with it does so a word further in."""
+    tags = list(tags)
+    for ends, lone, step in (("BU", "L", 1), ("LU", "B", -1)):
+        order = range(len(tags)) if step > 0 else range(len(tags) - 1, -1, -1)
+        for i in order:
+            tag = tags[i]
+            if is_space[i] and tag and tag[0] == ends[0] and tag[1:2] == "-":
+                inner = tags[i + step] or ""
+                tags[i + step] = (ends[1] if inner[0] == lone else ends[0]) + inner[1:]
+    return [tag for tag, space in zip(tags, is_space, strict=True) if not space]
+
+
+def incorrect_spans(
+    examples: Sequence[Example], key: str | None, words: Words, tags: TagScheme
+) -> list[IncorrectSpan]:
+    """Collect the spans that annotation calls incorrect.
+
+    key: of the span group of the reference docs; None for no such annotation.
+
+    RAISES ValueError: a span is an entity as well (spaCy's E868).
+    """
+    if key is None:
+        return []
+    found = []
+    bounds = np.cumsum([0, *words.lengths])
+    for i, example in enumerate(examples):
+        group = example.reference.spans.get(key, [])
+        spans = example.get_aligned_spans_y2x(group, allow_overlap=True) if group else []
+        entities, _ = example.get_aligned_ents_and_ner() if spans else ([], None)
+        correct = {(ent.start, ent.end, ent.label) for ent in entities}
+        rows = words.rows[bounds[i] : bounds[i + 1]] - words.starts[i]
+        for span in spans:
+            if (span.start, span.end, span.label) in correct:
+                where = (span.start_char, span.end_char, span.label_)
+                raise ValueError(Errors.E868.format(span=where))
+            start, end = np.searchsorted(rows, [span.start, span.end]).tolist()
+            if start < end and (span.label_ == _NO_ENTITY or span.label_ in tags.labels):
+                found.append(IncorrectSpan(i, start, end, span.label_))
+    return found
+
+
+def misaligned_entities(examples: Iterable[Example]) -> list[str]:
+    """Describe the entities whose borders are not borders of the predicted doc's tokens."""
+    messages = []
+    for example in examples:
+        entities = example.reference.ents
+        aligned = {
+            (span.start_char, span.end_char)
+            for span in example.get_aligned_spans_y2x(entities, allow_overlap=False)
+        }
+        messages += [
+            f"{ent.text!r} ({ent.label_}, characters {ent.start_char} to {ent.end_char}) in "
+            f"{example.reference.text!r}"
+            for ent in entities
+            if (ent.start_char, ent.end_char) not in aligned
+        ]
+    return messages

@@ -1,0 +1,140 @@
+"""What is known of a doc before the network reads it, as constraints on its tags.
+
+Whitespace has no place in the lattice: an entity that has words on both sides of it holds it, and
+none begins or ends with it. All that is said here of tokens is said of the others, "words".
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_PUNCT, IS_SPACE, SENT_START
+from spacy.tokens import Doc
+
+from .tags import TagScheme
+from .types import BoolArray, EntitySpan, IntArray
+
+_READ = [ENT_IOB, ENT_TYPE, IS_SPACE, IS_PUNCT, SENT_START]
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3  # spaCy's codes of ENT_IOB; 0 is missing
+
+
+@dataclass
+class Words:
+    """The words of a batch.
+
+    rows: which tokens of the batch they are. *Shape:* (M,).
+    lengths: words of each doc. *Length:* B.
+    starts: the first token of each doc. *Length:* B.
+    """
+
+    rows: IntArray
+    lengths: list[int]
+    starts: IntArray
+
+
+@dataclass
+class Constraints:
+    """What a prediction has to respect.
+
+    words: of the batch.
+    allowed: tags that each word may have, None if nothing is known. *Shape:* (M, K).
+    breaks: words that no entity of the word before runs into: at the start of docs and sentences,
+        and beside whatever is set. *Shape:* (M,).
+    preset: words of entities that are set already. *Shape:* (M,).
+    punctuation: words that are punctuation. *Shape:* (M,).
+    """
+
+    words: Words
+    allowed: BoolArray | None
+    breaks: BoolArray
+    preset: BoolArray
+    punctuation: BoolArray
+
+    def read(self, ids: IntArray, tags: TagScheme) -> list[list[EntitySpan]]:
+        """Read the new entities off the tags of the words.
+
+        A run of nothing but punctuation is no entity. Entities that were there are not repeated.
+
+        RETURNS: for each doc its (start token, end token, label).
+        """
+        found: list[list[EntitySpan]] = [[] for _ in self.words.lengths]
+        starts, ends, labels = tags.spans(np.where(self.preset, 0, ids), self.breaks)
+        text = np.concatenate(([0], np.cumsum(~self.punctuation)))
+        real = text[ends] > text[starts]
+        starts, ends, labels = starts[real], ends[real], labels[real]
+        docs = np.repeat(np.arange(len(found)), self.words.lengths)[starts]
+        offsets = self.words.starts[docs]
+        begin = self.words.rows[starts] - offsets
+        end = self.words.rows[ends - 1] + 1 - offsets
+        rows = zip(docs.tolist(), begin.tolist(), end.tolist(), labels.tolist(), strict=True)
+        for doc, first, last, label in rows:
+            found[doc].append((first, last, tags.labels[label]))
+        return found
+
+
+def find_words(docs: Sequence[Doc]) -> Words:
+    """Find the tokens of a batch that are not whitespace."""
+    return _words(docs, _columns(docs, [IS_SPACE])[0])
+
+
+def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
+    """Read off docs what their tags may be.
+
+    Entities that are set stay, and so do blocked tokens. A token that is set as outside may become
+    an entity, as with spaCy's `ner`, if all tokens of its doc are set: then it is what another
+    component left over. Where tokens of the doc are missing, it was said on purpose, and stays.
+
+    docs: whose entity labels are among those of `tags`.
+    """
+    iob, label, is_space, is_punct, sentence = _columns(docs, _READ)
+    words = _words(docs, is_space)
+    breaks = sentence == 1
+    breaks[words.starts[words.starts < len(breaks)]] = True
+    preset = np.zeros(len(iob), dtype=bool)
+    allowed = None
+    if iob.any():
+        inside = label != 0
+        doc_of = np.repeat(np.arange(len(docs)), [len(doc) for doc in docs])
+        partial = np.bincount(doc_of, weights=iob == 0, minlength=len(docs)) > 0
+        outside = ((iob == _BEGIN) & ~inside) | ((iob == _OUTSIDE) & partial[doc_of])
+        preset = inside & ((iob == _BEGIN) | (iob == _INSIDE))
+        fixed = preset | outside
+        goes_on = preset & (iob == _INSIDE)
+        breaks = (breaks | fixed | np.concatenate(([False], fixed[:-1]))) & ~goes_on
+        allowed = np.ones((len(words.rows), len(tags.tags)), dtype=bool)
+        allowed[outside[words.rows], 1:] = False
+        number = np.cumsum(preset & (iob == _BEGIN))[words.rows]
+        own = np.flatnonzero(preset[words.rows])
+        strings = docs[0].vocab.strings
+        first = np.diff(number[own], prepend=-1) != 0
+        last = np.diff(number[own], append=-1) != 0
+        names = (strings[value] for value in label[words.rows[own]].tolist())
+        allowed[own] = tags.mask(tags.from_biluo(biluo(first, last, names)))
+    # A break at whitespace holds for the next word.
+    seen = np.cumsum(breaks)[words.rows]
+    breaks = np.diff(seen, prepend=0) > 0
+    if allowed is not None or breaks.sum() > np.count_nonzero(words.lengths):
+        allowed = np.ones((len(seen), len(tags.tags)), dtype=bool) if allowed is None else allowed
+        allowed[np.ix_(breaks, tags.continues)] = False
+    punctuation = is_punct[words.rows] == 1
+    return Constraints(words, allowed, breaks, preset[words.rows], punctuation)
+
+
+def biluo(first: BoolArray, last: BoolArray, labels: Iterable[str]) -> list[str]:
+    """Write the tags of entities' words, as spaCy does, from their borders and labels."""
+    prefixes = np.array(["I", "L", "B", "U"])[2 * first.astype(int) + last]
+    return [f"{prefix}-{label}" for prefix, label in zip(prefixes, labels, strict=True)]
+
+
+def _columns(docs: Sequence[Doc], attrs: list[int]) -> list[NDArray[np.uint64]]:
+    arrays = [doc.to_array(attrs).reshape(len(doc), len(attrs)) for doc in docs]
+    return list(np.concatenate(arrays).astype(np.uint64).T)
+
+
+def _words(docs: Sequence[Doc], is_space: NDArray[np.uint64]) -> Words:
+    sizes = np.array([len(doc) for doc in docs])
+    starts = np.cumsum(sizes) - sizes
+    doc_of = np.repeat(np.arange(len(docs)), sizes)[is_space == 0]
+    lengths = np.bincount(doc_of, minlength=len(docs)).tolist()
+    return Words(np.flatnonzero(is_space == 0), lengths, starts)
