@@ -340,6 +340,7 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         with checked_loading(self, "the given bytes"):
             super().from_bytes(bytes_data, exclude=tuple(exclude))
+        self._know_labels(self.labels)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "RNNEntityRecognizer":
@@ -352,6 +353,7 @@ class RNNEntityRecognizer(TrainablePipe):
         check_files(self, Path(path), {"cfg", "model"}.difference(exclude))
         with checked_loading(self, str(path)):
             super().from_disk(path, exclude=exclude)
+        self._know_labels(self.labels)
         return self
 
     def _has_output(self) -> bool:
@@ -366,7 +368,10 @@ class RNNEntityRecognizer(TrainablePipe):
         if not new:
             return
         self.cfg["labels"].extend(new)
-        for label in new:
-            self.vocab.strings.add(label)
+        self._know_labels(new)
         if self._has_output():
             self.set_output(len(self.tags.tags))
+
+    def _know_labels(self, labels: Iterable[str]) -> None:
+        for label in labels:
+            self.vocab.strings.add(label)
