@@ -13,7 +13,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_PUNCT, IS_SPACE, SENT_START
 from spacy.tokens import Doc
 
 from .tags import TagScheme
-from .types import BoolArray, EntitySpan, IntArray
+from .types import BoolArray, EntitySpan, IntArray, Spans
 
 _READ = [ENT_IOB, ENT_TYPE, IS_SPACE, IS_PUNCT, SENT_START]
 _INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3  # spaCy's codes of ENT_IOB; 0 is missing
@@ -51,23 +51,23 @@ class Constraints:
     preset: BoolArray
     punctuation: BoolArray
 
-    def read(self, ids: IntArray, tags: TagScheme) -> list[list[EntitySpan]]:
+    def find(self, ids: IntArray, tags: TagScheme) -> Spans:
         """Read the new entities off the tags of the words.
 
         A run of nothing but punctuation is no entity. Entities that were there are not repeated.
-
-        RETURNS: for each doc its (start token, end token, label).
         """
-        found: list[list[EntitySpan]] = [[] for _ in self.words.lengths]
-        starts, ends, labels = tags.spans(np.where(self.preset, 0, ids), self.breaks)
+        spans = tags.spans(np.where(self.preset, 0, ids), self.breaks)
         text = np.concatenate(([0], np.cumsum(~self.punctuation)))
-        real = text[ends] > text[starts]
-        starts, ends, labels = starts[real], ends[real], labels[real]
-        docs = np.repeat(np.arange(len(found)), self.words.lengths)[starts]
+        return spans.select(text[spans.ends] > text[spans.starts])
+
+    def locate(self, spans: Spans, tags: TagScheme) -> list[list[EntitySpan]]:
+        """Turn spans of the batch's words into those of each doc's tokens."""
+        found: list[list[EntitySpan]] = [[] for _ in self.words.lengths]
+        docs = np.repeat(np.arange(len(found)), self.words.lengths)[spans.starts]
         offsets = self.words.starts[docs]
-        begin = self.words.rows[starts] - offsets
-        end = self.words.rows[ends - 1] + 1 - offsets
-        rows = zip(docs.tolist(), begin.tolist(), end.tolist(), labels.tolist(), strict=True)
+        begin = self.words.rows[spans.starts] - offsets
+        end = self.words.rows[spans.ends - 1] + 1 - offsets
+        rows = zip(docs.tolist(), begin.tolist(), end.tolist(), spans.labels.tolist(), strict=True)
         for doc, first, last, label in rows:
             found[doc].append((first, last, tags.labels[label]))
         return found

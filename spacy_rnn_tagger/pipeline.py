@@ -24,6 +24,7 @@ from .layers.lattice import (
     incorrect_spans_loss,
     loss_and_gradient,
 )
+from .layers.posterior import span_posteriors
 from .layers.vocabulary import build_vocabularies
 from .loading import check_files, checked_loading
 from .scoring import score_entities
@@ -58,6 +59,7 @@ _SAMPLE = 10
     default_config={
         "model": DEFAULT_MODEL,
         "scheme": "BIO",
+        "threshold": 0.0,
         "incorrect_spans_key": None,
         "scorer": {"@scorers": "spacy_rnn_tagger.ner_scorer.v1"},
     },
@@ -75,6 +77,7 @@ def make_rnn_ner(
     name: str,
     model: TaggerModel,
     scheme: str,
+    threshold: float,
     incorrect_spans_key: str | None,
     scorer: Callable[..., Any] | None,
 ) -> "RNNEntityRecognizer":
@@ -84,6 +87,7 @@ def make_rnn_ner(
         model,
         name,
         scheme=scheme,
+        threshold=threshold,
         incorrect_spans_key=incorrect_spans_key,
         scorer=scorer,
     )
@@ -96,11 +100,12 @@ class RNNEntityRecognizer(TrainablePipe):
     model: an architecture such as `spacy_rnn_tagger.RNNTagger.v1`.
     name: the component's name in the pipeline.
     scheme: how spans become tags, "BIO", "BILUO" or "IO".
+    threshold: the least probability with which an entity is written to `doc.ents`, from 0 to 1.
     incorrect_spans_key: the group in `doc.spans` of training docs that holds spans known not to be
         entities of their label.
     scorer: what `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
 
-    RAISES ValueError: the scheme is not known.
+    RAISES ValueError: the scheme is not known, or the threshold is out of its range.
     """
 
     def __init__(
@@ -110,9 +115,12 @@ class RNNEntityRecognizer(TrainablePipe):
         name: str = "rnn_ner",
         *,
         scheme: str = "BIO",
+        threshold: float = 0.0,
         incorrect_spans_key: str | None = None,
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be from 0 to 1, but got {threshold!r}.")
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -120,6 +128,7 @@ class RNNEntityRecognizer(TrainablePipe):
         self.cfg: dict[str, Any] = {
             "labels": [],
             "scheme": scheme,
+            "threshold": threshold,
             "incorrect_spans_key": incorrect_spans_key,
         }
         self._tags = TagScheme(scheme, ())
@@ -207,7 +216,11 @@ class RNNEntityRecognizer(TrainablePipe):
         constraints = read_constraints(docs, self.tags)
         words = constraints.words
         scores = self.model.predict(docs).select(words.rows, words.lengths)
-        return constraints.read(decode(scores, self.tags, constraints.allowed), self.tags)
+        spans = constraints.find(decode(scores, self.tags, constraints.allowed), self.tags)
+        if self.cfg["threshold"]:
+            p = span_posteriors(scores, self.tags, spans, constraints.breaks, constraints.allowed)
+            spans = spans.select(p >= self.cfg["threshold"])
+        return constraints.locate(spans, self.tags)
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[list[EntitySpan]]) -> None:
         """Write what `predict` found to `doc.ents`, beside what is set already."""

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import check_choice
-from .types import BoolArray, IntArray
+from .types import BoolArray, IntArray, Spans
 
 # The prefixes of each scheme, in the order of their tags within a label.
 SCHEMES = {"BIO": "BI", "BILUO": "BILU", "IO": "I"}
@@ -132,18 +132,21 @@ class TagScheme:
             mask[start - 1, inside] = False
         return mask
 
+    @cached_property
+    def roles(self) -> IntArray:
+        """The tags of each label's words: alone, first, inside and last. *Shape:* (labels, 4)."""
+        return np.array([[self._ids[f"{p}-{name}"] for p in "UBIL"] for name in self.labels])
+
     def first(self, n_tags: int) -> "TagScheme":
         """Create the scheme of the labels to which the first tags belong."""
         return TagScheme(self.scheme, self.labels[: (n_tags - 1) // len(SCHEMES[self.scheme])])
 
-    def spans(self, ids: IntArray, breaks: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
+    def spans(self, ids: IntArray, breaks: BoolArray) -> Spans:
         """Read the entities off the tags of a batch.
 
         ids: legal paths, all docs in one array. *Shape:* (N,).
         breaks: the tokens that continue no entity of the token before, each doc's first among
             them. *Shape:* (N,).
-
-        RETURNS: the first token, the end (exclusive) and the number of the label of each entity.
         """
         label = self._label[ids]
         before = np.concatenate(([-1], label[:-1]))
@@ -152,4 +155,4 @@ class TagScheme:
         # An entity runs until the next one, the next "O" or the next break.
         borders = np.append(np.flatnonzero(opens | (label < 0)), len(ids))
         ends = borders[np.searchsorted(borders, starts, side="right")]
-        return starts, ends, label[starts]
+        return Spans(starts, ends, label[starts])

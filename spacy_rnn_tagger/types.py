@@ -1,6 +1,7 @@
-"""Type aliases and the one structure that passes between the network and the component."""
+"""Type aliases, and what passes between the network, the lattice and the component."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,23 @@ IntArray = NDArray[np.int64]
 # Start token, end token (exclusive), label.
 EntitySpan = tuple[int, int, str]
 Tok2VecModel = Model[list[Doc], list[Floats2d]]
+
+
+class Spans(NamedTuple):
+    """Entities among the words of a batch, all docs in one array.
+
+    starts: the first word of each. *Shape:* (S,).
+    ends: the word after its last. *Shape:* (S,).
+    labels: the number of its label. *Shape:* (S,).
+    """
+
+    starts: IntArray
+    ends: IntArray
+    labels: IntArray
+
+    def select(self, keep: BoolArray) -> "Spans":
+        """Keep some of the spans."""
+        return Spans(self.starts[keep], self.ends[keep], self.labels[keep])
 
 
 @dataclass

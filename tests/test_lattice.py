@@ -9,8 +9,9 @@ from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
 )
 from spacy_rnn_tagger.layers.lattice import decode, loss_and_gradient
+from spacy_rnn_tagger.layers.posterior import span_posteriors
 from spacy_rnn_tagger.tags import SCHEMES, TagScheme
-from spacy_rnn_tagger.types import TagScores
+from spacy_rnn_tagger.types import Spans, TagScores
 
 
 @pytest.mark.parametrize("decoder", ["crf", "softmax"])
@@ -96,3 +97,53 @@ def test_contradictory_annotation_is_an_error():
     )
     with pytest.raises(ValueError, match="contradicts the scheme 'BIO'"):
         loss_and_gradient(build_lexeme_embed_v1(width=2).ops, scores, tags, allowed)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_span_posteriors_equal_enumeration(decoder, scheme):
+    """With sentence starts and tags that are not allowed, over all spans of random lattices."""
+    tags = TagScheme(scheme, ("A", "B"))
+    K = len(tags.tags)
+    rng = np.random.default_rng(7)
+    for _ in range(5):
+        lengths = [3, 0, 1, 4]
+        shapes = ((8, K), (K, K), (K,), (K,))
+        arrays = [(rng.normal(size=shape) * 3).astype("f") for shape in shapes]
+        breaks = rng.random(8) < 0.2
+        breaks[[0, 3, 4]] = True
+        allowed = rng.random((8, K)) < 0.9
+        allowed[:, 0] = True
+        allowed[np.ix_(breaks, tags.continues)] = False
+        if decoder == "softmax":
+            arrays = arrays[:1]
+        E, *learned = (array.astype(float) for array in arrays)
+        T, S, F = learned or (np.zeros((K, K)), np.zeros(K), np.zeros(K))
+        expected, total = {}, {}
+        for start, length in ((0, 3), (3, 1), (4, 4)):
+            weights = []
+            for path in itertools.product(range(K), repeat=length):
+                legal = tags.legal_start[path[0]] and tags.legal_end[path[-1]]
+                legal &= all(tags.legal_transitions[a, b] for a, b in itertools.pairwise(path))
+                if not legal or not all(allowed[start + t, y] for t, y in enumerate(path)):
+                    continue
+                score = S[path[0]] + F[path[-1]] + sum(E[start + t, y] for t, y in enumerate(path))
+                weight = np.exp(score + sum(T[a, b] for a, b in itertools.pairwise(path)))
+                weights.append(weight)
+                own = tags.spans(np.array(path), breaks[start : start + length])
+                for first, end, label in zip(*own, strict=True):
+                    key = (start + first, start + end, label)
+                    expected[key] = expected.get(key, 0.0) + weight
+            for end in range(start, start + length):
+                total[end] = sum(weights)
+        spans = [
+            (first, end, label)
+            for start, length in ((0, 3), (3, 1), (4, 4))
+            for first, end in itertools.combinations(range(start, start + length + 1), 2)
+            if not breaks[first + 1 : end].any()
+            for label in (0, 1)
+        ]
+        scores = TagScores(arrays[0], lengths, *arrays[1:])
+        found = span_posteriors(scores, tags, Spans(*np.array(spans).T), breaks, allowed)
+        wanted = [expected.get(span, 0.0) / total[span[0]] for span in spans]
+        assert np.allclose(found, wanted, atol=1e-6)

@@ -51,9 +51,9 @@ def loss_and_gradient(
         gradient = log_p.exp() - (log_p - allowed_log_p).exp() * mask
         return float(-allowed_log_p.sum()), TagScores(_array(ops, gradient), scores.lengths)
     padding = Padding(scores.lengths, emissions.device)
-    lattice = _lattice(scores, scheme)
+    lattice = lattice_of(scores, scheme)
     free = forward_backward(lattice, padding)
-    gold = forward_backward(_restricted(lattice, allowed), padding)
+    gold = forward_backward(restricted(lattice, allowed), padding)
     impossible = torch.nonzero(~torch.isfinite(gold.log_partition)).flatten().tolist()
     if impossible:
         raise ValueError(
@@ -75,7 +75,7 @@ def incorrect_spans_loss(
 
     Both decoders take P from the lattice: the paths with the span are those of a mask.
     """
-    lattice = _lattice(scores, scheme)
+    lattice = lattice_of(scores, scheme)
     bounds = np.cumsum([0, *scores.lengths]).tolist()
     d_emissions = torch.zeros_like(lattice.emissions, dtype=torch.float64)
     d_learned = [torch.zeros_like(array, dtype=torch.float64) for array in lattice[1:]]
@@ -86,7 +86,7 @@ def incorrect_spans_loss(
         padding = Padding([scores.lengths[span.doc]], lattice.emissions.device)
         mask = scheme.span_mask(scores.lengths[span.doc], span.start, span.end, span.label)
         free = forward_backward(own, padding)
-        held = forward_backward(_restricted(own, mask), padding)
+        held = forward_backward(restricted(own, mask), padding)
         p = min(float(torch.exp(held.log_partition - free.log_partition)), _NEARLY_ONE)
         loss -= float(np.log1p(-p))
         weight = p / (1 - p)
@@ -116,7 +116,7 @@ def divergence_and_gradient(
     if scores.transitions is not None and scores.start is not None and scores.end is not None:
         shared.transitions = scores.transitions[:K, :K]
         shared.start, shared.end = scores.start[:K], scores.end[:K]
-    student, teacher = (_lattice(each, scheme.first(K)) for each in (shared, tutor))
+    student, teacher = (lattice_of(each, scheme.first(K)) for each in (shared, tutor))
     gradient = TagScores(ops.alloc(scores.emissions.shape), scores.lengths)
     if scores.transitions is None:
         log_p, log_q = (torch.log_softmax(x.emissions.double(), 1) for x in (teacher, student))
@@ -142,19 +142,21 @@ def decode(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = Non
 
     RETURNS: tag numbers, all docs in one array. *Shape:* (N,).
     """
-    lattice = _lattice(scores, scheme)
+    lattice = lattice_of(scores, scheme)
     if allowed is not None:
-        lattice = _restricted(lattice, allowed)
+        lattice = restricted(lattice, allowed)
     padding = Padding(scores.lengths, lattice.emissions.device)
     return np.asarray(viterbi(lattice, padding).cpu().numpy(), dtype=np.int64)
 
 
-def _restricted(lattice: Lattice, allowed: BoolArray) -> Lattice:
+def restricted(lattice: Lattice, allowed: BoolArray) -> Lattice:
+    """Forbid the tags that are not allowed."""
     mask = torch.from_numpy(allowed).to(lattice.emissions.device)
     return lattice._replace(emissions=lattice.emissions.masked_fill(~mask, _FORBIDDEN))
 
 
-def _lattice(scores: TagScores, scheme: TagScheme) -> Lattice:
+def lattice_of(scores: TagScores, scheme: TagScheme) -> Lattice:
+    """Forbid what is not legal; what softmax does not learn is zero."""
     emissions = xp2torch(scores.emissions)
     if scores.transitions is None:
         learned = [torch.zeros(()) for _ in _LEARNED]

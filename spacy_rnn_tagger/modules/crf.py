@@ -38,11 +38,24 @@ class Lattice(NamedTuple):
     end: Tensor
 
 
+class LogSums(NamedTuple):
+    """Logarithms of sums over paths.
+
+    alpha: over the paths from a doc's start to a tag, its emission included. *Shape:* (N, K).
+    beta: over the paths from a tag to the doc's end, its emission left out. *Shape:* (N, K).
+    log_partition: over all paths; minus infinity where there is none; zero for an empty doc.
+        *Shape:* (B,).
+    """
+
+    alpha: Tensor
+    beta: Tensor
+    log_partition: Tensor
+
+
 class Expectations(NamedTuple):
     """Log-partition of each doc and the expected number of uses of each score.
 
-    log_partition: minus infinity for a doc whose lattice has no path; zero for an empty doc.
-        *Shape:* (B,).
+    log_partition: as in `LogSums`. *Shape:* (B,).
     tags: P(tag of the token | doc), the marginals. *Shape:* (N, K).
     transitions: summed over the batch. *Shape:* (K, K).
     start: summed over the batch. *Shape:* (K,).
@@ -58,40 +71,43 @@ class Expectations(NamedTuple):
 
 def forward_backward(lattice: Lattice, padding: Padding) -> Expectations:
     """Sum over all paths (Rabiner 1989, with logarithms in the place of scaling)."""
+    alpha, beta, log_partition = log_sums(lattice, padding)
+    emissions, transitions = lattice.emissions.double(), lattice.transitions.double()
+    # A doc without a path has expectations too, of nothing: zero, and not NaN.
+    usable = torch.where(torch.isfinite(log_partition), log_partition, 0.0)
+    usable = usable[padding.doc_of].unsqueeze(-1)
+    tags = torch.exp(alpha + beta - usable)
+    shift = _floored_max(transitions.flatten())
+    goes_on = torch.ones(padding.n_tokens, dtype=torch.bool, device=alpha.device)
+    goes_on[padding.first] = False
+    target_rows = torch.nonzero(goes_on).flatten()
+    before = alpha[target_rows - 1]
+    top = _floored_max(before)
+    target = (emissions + beta - usable)[target_rows] + top + shift
+    # Above 600 only where no legal transition leads there: the product is then zero.
+    joint = torch.exp(before - top).T @ torch.exp(target.clamp_max(600.0))
+    return Expectations(
+        log_partition,
+        tags,
+        torch.exp(transitions - shift) * joint,
+        tags[padding.first].sum(0),
+        tags[padding.last].sum(0),
+    )
+
+
+def log_sums(lattice: Lattice, padding: Padding) -> LogSums:
+    """Sum over the paths into and out of each tag, by the forward and the backward recursion."""
     emissions, transitions, start, end = (scores.double() for scores in lattice)
-    log_partition = emissions.new_zeros(padding.n_docs)
-    expected_transitions = torch.zeros_like(transitions)
-    expected_start, expected_end = torch.zeros_like(start), torch.zeros_like(end)
     shift = _floored_max(transitions.flatten())
     weights = torch.exp(transitions - shift)
-    marginals = []
-    for block in padding.blocks:
-        E = emissions[block.forward]
-        alpha = _forward(E, start, weights, shift)
-        beta = _backward(emissions[block.backward], end, weights.T, shift)
-        # beta stands in reading order of the backward pass: bring it in line with alpha.
-        T, B, K = E.shape
-        steps = torch.arange(T, device=E.device).unsqueeze(1)
-        columns = torch.arange(B, device=E.device)
-        beta = beta[(block.lengths - 1 - steps).clamp_min(0), columns]
-        last = block.lengths - 1
-        logz = torch.logsumexp(alpha[last, columns] + end, dim=-1)
-        log_partition[block.docs] = logz
-        usable = torch.where(torch.isfinite(logz), logz, torch.zeros_like(logz)).unsqueeze(-1)
-        gamma = torch.exp(alpha + beta - usable)
-        marginals.append(gamma)
-        expected_start += gamma[0].sum(0)
-        expected_end += gamma[last, columns].sum(0)
-        if T > 1:
-            inside = steps[1:] < block.lengths
-            top = _floored_max(alpha[:-1])
-            source = torch.exp(alpha[:-1] - top)[inside]
-            target = E[1:] + beta[1:] - usable + top + shift
-            # Above 600 only where no legal transition leads there: the product is then zero.
-            target = torch.exp(target.clamp_max(600.0))[inside]
-            expected_transitions += weights * (source.T @ target)
-    tags = padding.unpad(marginals) if marginals else torch.zeros_like(emissions)
-    return Expectations(log_partition, tags, expected_transitions, expected_start, expected_end)
+    alphas = [_forward(E, start, weights, shift) for E in padding.pad(emissions)]
+    betas = [_backward(E, end, weights.T, shift) for E in padding.pad(emissions, backward=True)]
+    alpha, beta = torch.zeros_like(emissions), torch.zeros_like(emissions)
+    if padding.blocks:
+        alpha, beta = padding.unpad(alphas), padding.unpad(betas, backward=True)
+    log_partition = emissions.new_zeros(padding.n_docs)
+    log_partition[padding.doc_of[padding.last]] = torch.logsumexp(alpha[padding.last] + end, dim=-1)
+    return LogSums(alpha, beta, log_partition)
 
 
 def viterbi(lattice: Lattice, padding: Padding) -> Tensor:

@@ -34,6 +34,9 @@ class Padding:
     has the same scores alone and in any batch.
 
     lengths: tokens of each doc; zero is allowed.
+
+    doc_of: the doc of each token. *Shape:* (N,).
+    first, last: the first and the last token of each doc that has any.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device | None = None) -> None:
@@ -43,6 +46,9 @@ class Padding:
         order = order[: int((sizes > 0).sum())]
         self.n_docs = len(lengths)
         self.n_tokens = int(sizes.sum())
+        self.doc_of = torch.repeat_interleave(sizes).to(device)
+        self.first = starts[sizes > 0].to(device)
+        self.last = (starts + sizes - 1)[sizes > 0].to(device)
         self.blocks: list[Block] = []
         forward_position = torch.empty(self.n_tokens, dtype=torch.long)
         backward_position = torch.empty(self.n_tokens, dtype=torch.long)
