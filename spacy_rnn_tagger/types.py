@@ -11,7 +11,7 @@ from thinc.types import Floats1d, Floats2d, FloatsXd
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
-# Start token, end token (exclusive), label.
+# Start, end (exclusive) and label; of tokens, or of characters where that is said.
 EntitySpan = tuple[int, int, str]
 Tok2VecModel = Model[list[Doc], list[Floats2d]]
 

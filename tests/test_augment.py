@@ -5,7 +5,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_rnn_tagger.augment import create_entity_swap_v1
-from spacy_rnn_tagger.inline import line_to_doc
+from spacy_rnn_tagger.corpus import line_to_doc
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import spacy
 
-from spacy_rnn_tagger.inline import inline_files, read_docs
+from spacy_rnn_tagger.corpus import corpus_files, read_docs
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SPLITS = ("train", "dev", "test")
@@ -20,7 +20,7 @@ GENRES = {
 def corpus():
     """The docs of each split; this fails where markup does not parse or align."""
     nlp = spacy.blank("en")
-    return {split: list(read_docs(nlp, inline_files(ASSETS / split))) for split in SPLITS}
+    return {split: list(read_docs(nlp, corpus_files(ASSETS / split))) for split in SPLITS}
 
 
 def names_of(docs):
@@ -34,7 +34,7 @@ def names_in_list(label):
 def test_size_genres_and_labels(corpus):
     assert sum(len(docs) for docs in corpus.values()) >= 1600
     for split in SPLITS:
-        assert {path.stem for path in inline_files(ASSETS / split)} == GENRES
+        assert {path.stem for path in corpus_files(ASSETS / split)} == GENRES
         assert {ent.label_ for doc in corpus[split] for ent in doc.ents} == {"FAC", "GPE"}
         without = sum(not doc.ents for doc in corpus[split]) / len(corpus[split])
         assert 0.3 < without < 0.4
