@@ -63,3 +63,21 @@ def trained(nlp, steps=40, **config):
     for _ in range(steps):
         nlp.update(make_examples(nlp), sgd=optimizer, drop=0.0)
     return nlp
+
+
+def eager(nlp, labels=("FAC", "GPE"), *, seed=0, name="rnn_ner", **config):
+    """Add a component with random weights that takes most words for entities."""
+    small = {"hidden_width": 8, "dropout": 0.0, "tok2vec": {"width": 8, "rows": [50] * 4}}
+    model = {**small, **config.pop("model", {})}
+    pipe = nlp.add_pipe("rnn_ner", name=name, config={"model": model, **config})
+    example = Example.from_dict(nlp.make_doc("Red Fort"), {})
+    pipe.initialize(lambda: [example], nlp=nlp, labels=labels)
+    rng = np.random.default_rng(seed)
+    output = pipe.model.get_ref("output_layer")
+    for param in output.param_names:
+        values = rng.normal(size=output.get_param(param).shape).astype("f")
+        output.set_param(param, values * (5 if param == "W" else 1))
+    bias = output.get_param("b").copy()
+    bias[0] -= 2
+    output.set_param("b", bias)
+    return pipe
