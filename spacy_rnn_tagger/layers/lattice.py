@@ -5,7 +5,7 @@ training, or what must not be predicted. Both decoders use the same lattice. The
 no transitions of its own, and in training normalises each token by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,15 +15,13 @@ from thinc.util import torch2xp, xp2torch
 from torch import Tensor
 
 from ..annotation import IncorrectSpan
-from ..modules.crf import Lattice, forward_backward, viterbi
+from ..modules.crf import Expectations, Lattice, forward_backward, viterbi
 from ..modules.padding import Padding
 from ..tags import TagScheme
 from ..types import BoolArray, IntArray, TagScores
 
 _FORBIDDEN = float("-inf")
 _LEARNED = ("transitions", "start", "end")
-# Beyond this, 1 - P is lost in the rounding of P.
-_NEARLY_ONE = 1 - 1e-9
 
 
 def loss_and_gradient(
@@ -73,31 +71,55 @@ def incorrect_spans_loss(
 ) -> tuple[float, TagScores]:
     """Compute -log(1 - P(span has label | doc)), summed over spans, and its gradient.
 
-    Both decoders take P from the lattice: the paths with the span are those of a mask.
+    Both decoders take P from the lattice. It is log Z(legal) - log Z(legal without the span): a sum
+    over the other paths, and not 1 - P, of which nothing is left when the network is certain.
     """
     lattice = lattice_of(scores, scheme)
-    bounds = np.cumsum([0, *scores.lengths]).tolist()
+    bounds = np.cumsum([0, *scores.lengths])
+    free_rows = [np.arange(bounds[span.doc], bounds[span.doc + 1]) for span in spans]
+    other_rows, masks, groups = [], [], []
+    for number, (span, rows) in enumerate(zip(spans, free_rows, strict=True)):
+        has_span = scheme.span_mask(len(rows), span.start, span.end, span.label)
+        for mask in _complement(has_span):
+            other_rows.append(rows)
+            masks.append(mask)
+            groups.append(number)
+    free, free_index = _of_copies(lattice, free_rows)
+    other, other_index = _of_copies(lattice, other_rows, np.concatenate(masks), groups)
+    loss = float((free.log_partition - other.log_partition).sum())
     d_emissions = torch.zeros_like(lattice.emissions, dtype=torch.float64)
-    d_learned = [torch.zeros_like(array, dtype=torch.float64) for array in lattice[1:]]
-    loss = 0.0
-    for span in spans:
-        rows = slice(bounds[span.doc], bounds[span.doc + 1])
-        own = lattice._replace(emissions=lattice.emissions[rows])
-        padding = Padding([scores.lengths[span.doc]], lattice.emissions.device)
-        mask = scheme.span_mask(scores.lengths[span.doc], span.start, span.end, span.label)
-        free = forward_backward(own, padding)
-        held = forward_backward(restricted(own, mask), padding)
-        p = min(float(torch.exp(held.log_partition - free.log_partition)), _NEARLY_ONE)
-        loss -= float(np.log1p(-p))
-        weight = p / (1 - p)
-        d_emissions[rows] += weight * (held.tags - free.tags)
-        for total, name in zip(d_learned, _LEARNED, strict=True):
-            total += weight * (getattr(held, name) - getattr(free, name))
-    learned = d_learned if scores.transitions is not None else []
-    gradient = TagScores(
-        _array(ops, d_emissions), scores.lengths, *(_array(ops, array) for array in learned)
-    )
-    return loss, gradient
+    d_emissions.index_add_(0, free_index, free.tags)
+    d_emissions.index_add_(0, other_index, other.tags, alpha=-1)
+    learned = _LEARNED if scores.transitions is not None else ()
+    d_learned = (_array(ops, getattr(free, name) - getattr(other, name)) for name in learned)
+    return loss, TagScores(_array(ops, d_emissions), scores.lengths, *d_learned)
+
+
+def _complement(mask: BoolArray) -> Iterator[BoolArray]:
+    """Part the paths outside of a mask, by the first word at which they leave it."""
+    within = np.ones_like(mask)
+    for word in np.flatnonzero(~mask.all(axis=1)):
+        part = within.copy()
+        part[word] = ~mask[word]
+        within[word] = mask[word]
+        yield part
+
+
+def _of_copies(
+    lattice: Lattice,
+    rows: list[IntArray],
+    allowed: BoolArray | None = None,
+    groups: list[int] | None = None,
+) -> tuple[Expectations, Tensor]:
+    """Sum over the paths of copies of docs, given by their rows; also return the rows' index."""
+    device = lattice.emissions.device
+    index = torch.from_numpy(np.concatenate(rows)).to(device)
+    copies = lattice._replace(emissions=lattice.emissions[index])
+    if allowed is not None:
+        copies = restricted(copies, allowed)
+    padding = Padding([len(own) for own in rows], device)
+    of_doc = None if groups is None else torch.tensor(groups, device=device)
+    return forward_backward(copies, padding, of_doc), index
 
 
 def divergence_and_gradient(

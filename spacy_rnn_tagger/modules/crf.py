@@ -55,7 +55,7 @@ class LogSums(NamedTuple):
 class Expectations(NamedTuple):
     """Log-partition of each doc and the expected number of uses of each score.
 
-    log_partition: as in `LogSums`. *Shape:* (B,).
+    log_partition: as in `LogSums`. *Shape:* (B,), or (G,) of groups.
     tags: P(tag of the token | doc), the marginals. *Shape:* (N, K).
     transitions: summed over the batch. *Shape:* (K, K).
     start: summed over the batch. *Shape:* (K,).
@@ -69,13 +69,24 @@ class Expectations(NamedTuple):
     end: Tensor
 
 
-def forward_backward(lattice: Lattice, padding: Padding) -> Expectations:
-    """Sum over all paths (Rabiner 1989, with logarithms in the place of scaling)."""
+def forward_backward(
+    lattice: Lattice, padding: Padding, groups: Tensor | None = None
+) -> Expectations:
+    """Sum over all paths (Rabiner 1989, with logarithms in the place of scaling).
+
+    groups: of docs that are copies of one doc under different restrictions, which no two share a
+        path of: the number of their group, 0 to G - 1. All expectations and the log-partition are
+        then over the paths of a group. *Shape:* (B,).
+    """
     alpha, beta, log_partition = log_sums(lattice, padding)
     emissions, transitions = lattice.emissions.double(), lattice.transitions.double()
+    if groups is None:
+        groups = torch.arange(padding.n_docs, device=alpha.device)
+    else:
+        log_partition = _grouped_log_sum(log_partition, groups)
     # A doc without a path has expectations too, of nothing: zero, and not NaN.
     usable = torch.where(torch.isfinite(log_partition), log_partition, 0.0)
-    usable = usable[padding.doc_of].unsqueeze(-1)
+    usable = usable[groups][padding.doc_of].unsqueeze(-1)
     tags = torch.exp(alpha + beta - usable)
     shift = _floored_max(transitions.flatten())
     goes_on = torch.ones(padding.n_tokens, dtype=torch.bool, device=alpha.device)
@@ -177,6 +188,13 @@ def _backward(E: Tensor, end: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
 def _log_matmul(scores: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
     top = _floored_max(scores)
     return torch.log(torch.exp(scores - top) @ weights) + (top + shift)
+
+
+def _grouped_log_sum(values: Tensor, groups: Tensor) -> Tensor:
+    n_groups = int(groups.max()) + 1
+    top = values.new_full((n_groups,), _FLOOR).scatter_reduce(0, groups, values, "amax")
+    sums = values.new_zeros(n_groups).index_add(0, groups, torch.exp(values - top[groups]))
+    return torch.log(sums) + top
 
 
 def _floored_max(scores: Tensor) -> Tensor:
