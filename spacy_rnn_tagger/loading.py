@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from spacy.pipeline import TrainablePipe
 
 # Of a model's nodes, the attributes that its weights depend on.
@@ -42,6 +43,16 @@ def checked_loading(pipe: TrainablePipe, source: str) -> Iterator[None]:
             f"Component '{pipe.name}': can't load {source}. It is damaged, or was saved with "
             f"other settings than this pipeline's config has: {error}"
         ) from error
+
+
+def own_weights(pipe: TrainablePipe) -> None:
+    """Copy weights that lie in memory which can't be written, such as a store between processes."""
+    for node in pipe.model.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                array = node.get_param(name)
+                if isinstance(array, np.ndarray) and not array.flags.writeable:
+                    node.set_param(name, array.copy())
 
 
 def _settings(pipe: TrainablePipe) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .layers.lattice import (
 )
 from .layers.posterior import span_posteriors
 from .layers.vocabulary import build_vocabularies
-from .loading import check_files, checked_loading
+from .loading import check_files, checked_loading, own_weights
 from .scoring import score_entities
 from .tags import TagScheme
 from .types import EntitySpan, TaggerModel, TagScores
@@ -368,6 +368,10 @@ class RNNEntityRecognizer(TrainablePipe):
             super().from_disk(path, exclude=exclude)
         self._know_labels(self.labels)
         return self
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        own_weights(self)
 
     def _has_output(self) -> bool:
         return self.model.get_ref("output_layer").has_dim("nO") is True

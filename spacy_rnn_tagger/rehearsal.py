@@ -6,7 +6,6 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
-from thinc.model import Model
 
 from .errors import check_at_least
 
@@ -70,12 +69,14 @@ def _check(nlp: Language) -> None:
             "spacy_rnn_tagger.rehearse.v1: no component to rehearse. There must be one with "
             "'source' in the config, which is not in [training] frozen_components."
         )
-    for name, pipe in pipes:
-        model: Model[Any, Any] = pipe.model
-        # All listeners have it: spaCy's own, and those to transformers.
-        if any(hasattr(node, "upstream_name") for node in model.walk()):
-            raise ValueError(
-                f"spacy_rnn_tagger.rehearse.v1: component '{name}' listens to a shared tok2vec, "
-                "which rehearsal can't train. Give it a copy of its own: replace_listeners = "
-                '["model.tok2vec"] beside its source.'
-            )
+    shared = {
+        listener
+        for _, pipe in nlp.pipeline
+        for listener in getattr(pipe, "listening_components", ())
+    }
+    for name in sorted(shared.intersection(name for name, _ in pipes)):
+        raise ValueError(
+            f"spacy_rnn_tagger.rehearse.v1: component '{name}' listens to a shared tok2vec, which "
+            "rehearsal can't train. Give it a copy of its own: replace_listeners = "
+            '["model.tok2vec"] beside its source.'
+        )

@@ -45,6 +45,10 @@ class TagScheme:
         """Count the labels."""
         return len(self.labels)
 
+    def __reduce__(self) -> tuple[type["TagScheme"], tuple[str, tuple[str, ...]]]:
+        """Leave out the tables: they are quickly made again."""
+        return TagScheme, (self.scheme, self.labels)
+
     @cached_property
     def _ids(self) -> dict[str | None, int]:
         ids: dict[str | None, int] = {"O": 0, "-": MISSING, "": MISSING, None: MISSING}

@@ -165,19 +165,6 @@ def test_averaged_weights_reach_the_network(nlp):
     assert (rnn.get_param("U_forward_0") == now).all()
 
 
-def test_listener(nlp):
-    nlp.add_pipe("tok2vec")
-    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
-    trained(nlp, model=network(tok2vec=listener), steps=60)
-    assert [found(nlp(text)) for text, _ in TRAIN] == [ents for _, ents in TRAIN]
-
-
-def test_two_processes(nlp):
-    trained(nlp)
-    docs = list(nlp.pipe([text for text, _ in TRAIN], n_process=2))
-    assert [found(doc) for doc in docs] == [ents for _, ents in TRAIN]
-
-
 class TestDamage:
     @pytest.fixture
     def saved(self, nlp, tmp_path):
