@@ -109,11 +109,14 @@ def test_add_label_keeps_what_was_learned(nlp):
     pipe = nlp.get_pipe("rnn_ner")
     doc = nlp.make_doc(TRAIN[0][0])
     scores = pipe.model.predict([doc]).emissions
+    loss = nlp.evaluate(make_examples(nlp))["ents_loss"]
     assert pipe.add_label("ORG") == 1
     assert pipe.add_label("ORG") == 0
     assert pipe.labels == ("FAC", "GPE", "ORG")
     assert (pipe.model.predict([doc]).emissions[:, : scores.shape[1]] == scores).all()
     assert [found(nlp(text)) for text, _ in TRAIN] == before
+    # Nor does the new label take probability from the others.
+    assert nlp.evaluate(make_examples(nlp))["ents_loss"] == pytest.approx(loss, abs=0.01)
     with pytest.raises(ValueError, match="E187"):
         pipe.add_label(3)
 
