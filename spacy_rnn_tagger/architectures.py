@@ -34,6 +34,7 @@ def build_rnn_tagger_v1(
     bidirectional: bool = True,
     dropout: float = 0.3,
     decoder: str = "crf",
+    mixed_precision: bool = False,
     nO: int | None = None,
 ) -> TaggerModel:
     """Build a sequence labeller: embed, recurrent network, linear output, softmax or CRF.
@@ -49,6 +50,7 @@ def build_rnn_tagger_v1(
     dropout: rate for embeddings and hidden states in training. The rate of `nlp.update`
         (`[training] dropout` in a config) applies where it is higher.
     decoder: "crf" learns which tag follows which; "softmax" scores each token by itself.
+    mixed_precision: on a GPU, compute the recurrence in bfloat16; no effect on a CPU.
     nO: number of tags; set from the labels if None.
 
     RAISES ValueError: a setting is not among the allowed ones or out of its range.
@@ -59,6 +61,7 @@ def build_rnn_tagger_v1(
         depth=depth,
         bidirectional=bidirectional,
         dropout=dropout,
+        mixed_precision=mixed_precision,
     )
     output = Output(decoder=decoder, nO=nO)
     model: TaggerModel = chain(tok2vec, list2ragged(), rnn, output)
@@ -85,6 +88,7 @@ def build_rnn_encoder_v1(
     depth: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.2,
+    mixed_precision: bool = False,
 ) -> Model[list[Floats2d], list[Floats2d]]:
     """Build the recurrent network as the `encode` layer of `spacy.Tok2Vec.v2`.
 
@@ -99,6 +103,7 @@ def build_rnn_encoder_v1(
         depth=depth,
         bidirectional=bidirectional,
         dropout=dropout,
+        mixed_precision=mixed_precision,
     )
     model: Model[list[Floats2d], list[Floats2d]] = chain(list2ragged(), rnn, ragged2list())
     model.set_dim("nO", rnn.get_dim("nO"))

@@ -129,3 +129,24 @@ def test_backward_reads_each_doc_from_its_end():
     [block] = padding.pad(rows, backward=True)
     assert block[:, 0, 0].tolist() == [4, 3, 2]
     assert block[:2, 1, 0].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("cell", list(GATES))
+def test_a_narrower_type_computes_nearly_the_same(cell):
+    """As `mixed_precision` has it on a GPU: bfloat16 within, float32 outside and in gradients."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(15, 6))
+    layers = [[tuple(a / 4 for a in triple)] for [triple] in random_layers(rng, cell, 6, 7, 2, 1)]
+    results = []
+    for dtype in (None, torch.bfloat16):
+        x, *arrays = (
+            torch.tensor(array, dtype=torch.float32, requires_grad=True)
+            for array in (X, *layers[0][0], *layers[1][0])
+        )
+        weights = [[Weights(*arrays[:3])], [Weights(*arrays[3:])]]
+        Y = run_stack(cell, x, Padding([5, 9, 1]), weights, [], dtype)
+        results.append([Y, *torch.autograd.grad(Y.square().sum(), [x, *arrays])])
+    for exact, narrow in zip(*results, strict=True):
+        assert narrow.dtype == torch.float32
+        assert not torch.equal(exact, narrow)
+        assert (exact - narrow).norm() < 0.03 * exact.norm()

@@ -23,6 +23,7 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     depth: int,
     bidirectional: bool,
     dropout: float,
+    mixed_precision: bool,
 ) -> Model[Ragged, Ragged]:
     """Create a stack of recurrent layers.
 
@@ -35,6 +36,8 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     bidirectional: read each doc from its end as well.
     dropout: rate for the input and for each layer's hidden states in training. The rate that
         `nlp.update` is given applies where it is higher.
+    mixed_precision: on a GPU, compute the recurrence in bfloat16 (Kalamkar et al. 2019), whose
+        range is that of float32, so that gradients need no scaling. No effect on a CPU.
 
     RAISES ValueError: the cell is not known, or a number is out of its range.
     """
@@ -55,6 +58,7 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
             "bidirectional": bidirectional,
             "dropout": dropout,
             "dropout_rate": 0.0,
+            "mixed_precision": mixed_precision,
         },
     )
 
@@ -82,6 +86,7 @@ def _forward(
         for directions in names
     ]
     padding = Padding(ops.to_numpy(X.lengths).tolist(), inputs.device)
+    dtype = torch.bfloat16 if model.attrs["mixed_precision"] and inputs.is_cuda else None
     masks = []
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"])
     if is_train and rate:
@@ -89,7 +94,7 @@ def _forward(
         masks = [xp2torch(ops.get_dropout_mask((len(inputs), width), rate)) for width in widths]
     with torch.set_grad_enabled(is_train):
         outputs = (
-            run_stack(model.attrs["cell"], inputs, padding, layers, masks)
+            run_stack(model.attrs["cell"], inputs, padding, layers, masks, dtype)
             if len(inputs)
             else inputs.new_zeros(0, model.get_dim("nO"), requires_grad=is_train)
         )

@@ -53,17 +53,25 @@ class Weights(NamedTuple):
     b: Tensor
 
 
-def run_direction(cell: str, X: Tensor, weights: Weights) -> Tensor:
+def run_direction(
+    cell: str, X: Tensor, weights: Weights, dtype: torch.dtype | None = None
+) -> Tensor:
     """Run one cell over padded sequences from a zero state.
 
     X: input. *Shape:* (T, B, input width).
+    dtype: what the kernel computes in; that of the input if None.
 
-    RETURNS: the hidden state after each step. *Shape:* (T, B, H).
+    RETURNS: the hidden state after each step, in the input's type. *Shape:* (T, B, H).
     """
+    if dtype is not None:
+        weights = Weights(*(array.to(dtype) for array in weights))
+        return run_direction(cell, X.to(dtype), weights).to(X.dtype)
     state = X.new_zeros(1, X.shape[1], weights.U.shape[1])
     # The kernels add two bias vectors. One is ours, the other stays zero.
     params = [weights.W, weights.U, weights.b, torch.zeros_like(weights.b)]
-    options = (True, 1, 0.0, False, False, False)  # biases, layers, dropout, train, bi, batch first
+    # cuDNN keeps what the backward pass needs only if it is told that this is training.
+    train = torch.is_grad_enabled()
+    options = (True, 1, 0.0, train, False, False)  # biases, layers, dropout, train, bi, batch first
     if cell == "lstm":
         return torch.lstm(X, [state, state], params, *options)[0]
     if cell == "gru":
@@ -77,6 +85,7 @@ def run_stack(
     padding: Padding,
     layers: Sequence[Sequence[Weights]],
     masks: Sequence[Tensor],
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Run the layers one above the other; a layer with two directions concatenates them.
 
@@ -84,6 +93,7 @@ def run_stack(
     layers: for each layer the weights of its one or two directions.
     masks: dropout masks, already scaled, for the input and for each layer's output; empty
         in prediction. *Shape:* (N, width) each.
+    dtype: what the kernels compute in; that of the input if None.
 
     RETURNS: hidden states of the last layer. *Shape:* (N, H * directions).
     """
@@ -93,7 +103,7 @@ def run_stack(
         outputs = []
         for backward, weights in zip((False, True), directions, strict=False):
             blocks = padding.pad(X, backward=backward)
-            states = [run_direction(cell, block, weights) for block in blocks]
+            states = [run_direction(cell, block, weights, dtype) for block in blocks]
             outputs.append(padding.unpad(states, backward=backward))
         X = torch.cat(outputs, dim=1)
         if masks:
