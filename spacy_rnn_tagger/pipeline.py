@@ -105,7 +105,8 @@ class RNNEntityRecognizer(TrainablePipe):
         entities of their label.
     scorer: what `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
 
-    RAISES ValueError: the scheme is not known, or the threshold is out of its range.
+    RAISES ValueError: the scheme is not known, the threshold is out of its range, or the model is
+        that of another component.
     """
 
     def __init__(
@@ -121,6 +122,11 @@ class RNNEntityRecognizer(TrainablePipe):
     ) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be from 0 to 1, but got {threshold!r}.")
+        if not model.has_ref("output_layer"):
+            raise ValueError(
+                f"Component '{name}': its model is '{model.name}', which has no output for tags. "
+                "It must be spacy_rnn_tagger.RNNTagger.v1, and not the model of spaCy's 'ner'."
+            )
         self.vocab = vocab
         self.model = model
         self.name = name

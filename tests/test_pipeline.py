@@ -212,3 +212,10 @@ class TestDamage:
 def test_unknown_scheme_is_named(nlp):
     with pytest.raises(ValueError, match="scheme must be one of"):
         nlp.add_pipe("rnn_ner", config={"scheme": "XYZ"})
+
+
+def test_the_model_of_another_component_is_an_error(nlp):
+    nlp.add_pipe("ner")
+    config = {"model": nlp.get_pipe_config("ner")["model"]}
+    with pytest.raises(ValueError, match="its model is 'parser_model', which has no output"):
+        nlp.add_pipe("rnn_ner", config=config)
