@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,13 @@ from spacy.util import check_lexeme_norms
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
-from .annotation import allowed_tags, find_labels, incorrect_spans, misaligned_entities
-from .constraints import find_words, read_constraints
-from .layers.lattice import (
-    decode,
-    divergence_and_gradient,
-    incorrect_spans_loss,
-    loss_and_gradient,
-)
+from .annotation import find_labels, misaligned_entities
+from .constraints import read_constraints
+from .layers.lattice import decode
 from .layers.posterior import span_posteriors
 from .layers.vocabulary import build_vocabularies
 from .loading import check_files, checked_loading, own_weights
+from .losses import annotation_loss, tutor_loss
 from .scoring import score_entities
 from .tags import TagScheme
 from .types import EntitySpan, TaggerModel, TagScores
@@ -256,24 +251,12 @@ class RNNEntityRecognizer(TrainablePipe):
 
         RAISES ValueError: the network's scores are not finite (spaCy's E940).
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.update")
-        if not examples:
-            return losses
         # The one place where training data adds labels, as it does in spaCy's `ner`.
         self._add_labels(find_labels(doc for eg in examples for doc in (eg.x, eg.y)))
         docs = [eg.predicted for eg in examples]
-        # Even where nothing is annotated: a shared tok2vec waits for the gradient.
-        set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update(docs)
-        loss, d_scores = self.get_loss(examples, scores)
-        backprop(d_scores)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return self._step(docs, lambda scores: self.get_loss(examples, scores), drop, sgd, losses)
 
     def rehearse(
         self,
@@ -288,24 +271,18 @@ class RNNEntityRecognizer(TrainablePipe):
         Labels that were added since then are not held back. Nothing happens before
         `nlp.resume_training`. The arguments are those of `update`; annotation is not read.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.rehearse")
         docs = [eg.predicted for eg in examples]
-        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
-            return losses
-        tutor = self._rehearsal_model.predict(docs)
-        set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update(docs)
-        loss, gradient = divergence_and_gradient(self.model.ops, scores, tutor, self.tags)
-        for array in gradient.arrays():
-            array /= len(docs)
-        backprop(gradient)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss / len(docs)
-        return losses
+        tutor = self._rehearsal_model
+        if tutor is None:
+            return self._step([], lambda scores: (0.0, scores), drop, sgd, losses)
+        expected = tutor.predict(docs)
+
+        def loss_of(scores: TagScores) -> tuple[float, TagScores]:
+            return tutor_loss(self.model.ops, scores, self.tags, docs, expected)
+
+        return self._step(docs, loss_of, drop, sgd, losses)
 
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the loss of a batch and its gradient.
@@ -318,23 +295,8 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
-        ops = self.model.ops
-        words = find_words([eg.predicted for eg in examples])
-        selected = scores.select(words.rows, words.lengths)
-        allowed = allowed_tags(examples, words, self.tags)
-        loss, gradient = loss_and_gradient(ops, selected, self.tags, allowed)
-        wrong = incorrect_spans(examples, self.cfg["incorrect_spans_key"], words, self.tags)
-        if wrong:
-            extra, d_extra = incorrect_spans_loss(ops, selected, self.tags, wrong)
-            loss += extra
-            gradient.add(d_extra)
-        for array in gradient.arrays():
-            array /= len(examples)
-        if selected is not scores:
-            d_emissions = ops.alloc(scores.emissions.shape)
-            d_emissions[words.rows] = gradient.emissions
-            gradient = replace(gradient, emissions=d_emissions, lengths=scores.lengths)
-        return loss / len(examples), gradient
+        key = self.cfg["incorrect_spans_key"]
+        return annotation_loss(self.model.ops, scores, self.tags, examples, key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout."""
@@ -378,6 +340,29 @@ class RNNEntityRecognizer(TrainablePipe):
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         own_weights(self)
+
+    def _step(
+        self,
+        docs: list[Doc],
+        loss_of: Callable[[TagScores], tuple[float, TagScores]],
+        drop: float,
+        sgd: Optimizer | None,
+        losses: dict[str, float] | None,
+    ) -> dict[str, float]:
+        """Take one step of training, and add the loss to `losses`."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if not docs:
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = loss_of(scores)
+        # Even where the gradient is zero: a shared tok2vec waits for it.
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
 
     def _has_output(self) -> bool:
         return self.model.get_ref("output_layer").has_dim("nO") is True

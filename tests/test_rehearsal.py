@@ -1,5 +1,6 @@
 """Learning new labels without forgetting the old ones."""
 
+import numpy as np
 import pytest
 import spacy
 import srsly
@@ -118,3 +119,12 @@ def test_rehearse_follows_the_former_model(nlp):
 def test_rehearse_before_resume_does_nothing(nlp):
     trained(nlp, steps=1)
     assert nlp.get_pipe("rnn_ner").rehearse(make_examples(nlp)) == {"rnn_ner": 0.0}
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "\n"], ["\n Red \n Fort", ""]])
+def test_rehearse_of_docs_with_few_words(nlp, texts):
+    trained(nlp, steps=1)
+    optimizer = nlp.resume_training()
+    examples = make_examples(nlp, [(text, []) for text in texts])
+    losses = nlp.get_pipe("rnn_ner").rehearse(examples, sgd=optimizer)
+    assert np.isfinite(losses["rnn_ner"])
