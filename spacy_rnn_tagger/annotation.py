@@ -31,11 +31,16 @@ class IncorrectSpan(NamedTuple):
 
 
 def find_labels(docs: Iterable[Doc]) -> list[str]:
-    """Find the labels of the docs' entities, sorted.
+    """Find the labels of the docs' entities, as `check_labels` returns them."""
+    return check_labels({ent.label_ for doc in docs for ent in doc.ents})
+
+
+def check_labels(labels: Iterable[str]) -> list[str]:
+    """Sort labels.
 
     RAISES ValueError: a label is written "!LABEL", spaCy's former negation (its E869).
     """
-    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    labels = sorted(labels)
     for label in labels:
         if label.startswith("!"):
             raise ValueError(Errors.E869.format(label=label))
@@ -102,19 +107,24 @@ def incorrect_spans(
     return found
 
 
-def misaligned_entities(examples: Iterable[Example]) -> list[str]:
-    """Describe the entities whose borders are not borders of the predicted doc's tokens."""
-    messages = []
+def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
+    """Read all annotation once, for a reader may make each example anew.
+
+    RETURNS: the labels of the entities, and a description of each entity whose borders are not
+        borders of the predicted doc's tokens.
+    """
+    labels: set[str] = set()
+    misaligned: list[str] = []
     for example in examples:
         entities = example.reference.ents
-        aligned = {
-            (span.start_char, span.end_char)
-            for span in example.get_aligned_spans_y2x(entities, allow_overlap=False)
-        }
-        messages += [
-            f"{ent.text!r} ({ent.label_}, characters {ent.start_char} to {ent.end_char}) in "
-            f"{example.reference.text!r}"
-            for ent in entities
-            if (ent.start_char, ent.end_char) not in aligned
-        ]
-    return messages
+        labels.update(ent.label_ for ent in entities)
+        if entities:
+            spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)
+            aligned = {(span.start_char, span.end_char) for span in spans}
+            misaligned += [
+                f"{ent.text!r} ({ent.label_}, characters {ent.start_char} to {ent.end_char}) in "
+                f"{example.reference.text!r}"
+                for ent in entities
+                if (ent.start_char, ent.end_char) not in aligned
+            ]
+    return labels, misaligned

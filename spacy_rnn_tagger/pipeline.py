@@ -15,7 +15,7 @@ from spacy.util import check_lexeme_norms
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
-from .annotation import find_labels, misaligned_entities
+from .annotation import check_labels, find_labels, survey
 from .constraints import read_constraints
 from .layers.lattice import decode
 from .layers.posterior import span_posteriors
@@ -187,10 +187,8 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
         check_lexeme_norms(self.vocab, self.name)
-        if labels is None:
-            labels = find_labels(eg.reference for eg in get_examples())
-        self._add_labels(labels)
-        misaligned = misaligned_entities(get_examples())
+        found, misaligned = survey(get_examples())
+        self._add_labels(check_labels(found) if labels is None else labels)
         if misaligned:
             warnings.warn(
                 f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
