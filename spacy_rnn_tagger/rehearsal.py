@@ -74,9 +74,10 @@ def _check(nlp: Language) -> None:
         for _, pipe in nlp.pipeline
         for listener in getattr(pipe, "listening_components", ())
     }
-    for name in sorted(shared.intersection(name for name, _ in pipes)):
+    listening = [name for name, _ in pipes if name in shared]
+    if listening:
         raise ValueError(
-            f"spacy_rnn_tagger.rehearse.v1: component '{name}' listens to a shared tok2vec, which "
-            "rehearsal can't train. Give it a copy of its own: replace_listeners = "
+            f"spacy_rnn_tagger.rehearse.v1: component '{listening[0]}' listens to a shared "
+            "tok2vec, which rehearsal can't train. Give it a copy of its own: replace_listeners = "
             '["model.tok2vec"] beside its source.'
         )

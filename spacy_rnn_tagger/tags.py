@@ -125,11 +125,11 @@ class TagScheme:
         if label == "O":
             mask[start:end, 0] = True
             return mask
-        middle = end - start - 2
-        biluo = ["U"] if end - start == 1 else ["B", *"I" * middle, "L"]
-        mask[np.arange(start, end), self.from_biluo(f"{p}-{label}" for p in biluo)] = True
+        alone, first, inside, last = self.roles[self.labels.index(label)]
+        mask[start + 1 : end - 1, inside] = True
+        mask[start, alone if end - start == 1 else first] = True
+        mask[end - 1, alone if end - start == 1 else last] = True
         # Where a tag doesn't say that an entity ends, its neighbours must.
-        inside = self._ids[f"I-{label}"]
         if self.scheme != "BILUO":
             mask[end : end + 1, inside] = False
         if self.scheme == "IO" and start:

@@ -8,6 +8,8 @@ from spacy.cli.init_config import fill_config
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 
+from spacy_rnn_tagger.rehearsal import create_rehearse_v1
+
 from .conftest import TRAIN, make_examples, trained
 from .test_pipeline import found
 
@@ -128,3 +130,16 @@ def test_rehearse_of_docs_with_few_words(nlp, texts):
     examples = make_examples(nlp, [(text, []) for text in texts])
     losses = nlp.get_pipe("rnn_ner").rehearse(examples, sgd=optimizer)
     assert np.isfinite(losses["rnn_ner"])
+
+
+def test_a_component_that_listens_is_told_to_get_a_copy(nlp):
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    nlp.add_pipe("rnn_ner", config={"model": {"tok2vec": listener}})
+    nlp.initialize(lambda: make_examples(nlp))
+    nlp.resume_training()
+    rehearse = create_rehearse_v1(lambda _: make_examples(nlp))
+    with pytest.raises(ValueError, match="'rnn_ner' listens to .* replace_listeners"):
+        rehearse(nlp, {"step": 0, "epoch": 0})
+    nlp.replace_listeners("tok2vec", "rnn_ner", ["model.tok2vec"])
+    rehearse(nlp, {"step": 0, "epoch": 0})

@@ -51,7 +51,7 @@ def loss_and_gradient(
     padding = Padding(scores.lengths, emissions.device)
     lattice = lattice_of(scores, scheme)
     free = forward_backward(lattice, padding)
-    gold = forward_backward(restricted(lattice, allowed), padding)
+    gold = forward_backward(_restricted(lattice, allowed), padding)
     impossible = torch.nonzero(~torch.isfinite(gold.log_partition)).flatten().tolist()
     if impossible:
         raise ValueError(
@@ -116,7 +116,7 @@ def _of_copies(
     index = torch.from_numpy(np.concatenate(rows)).to(device)
     copies = lattice._replace(emissions=lattice.emissions[index])
     if allowed is not None:
-        copies = restricted(copies, allowed)
+        copies = _restricted(copies, allowed)
     padding = Padding([len(own) for own in rows], device)
     of_doc = None if groups is None else torch.tensor(groups, device=device)
     return forward_backward(copies, padding, of_doc), index
@@ -164,21 +164,13 @@ def decode(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = Non
 
     RETURNS: tag numbers, all docs in one array. *Shape:* (N,).
     """
-    lattice = lattice_of(scores, scheme)
-    if allowed is not None:
-        lattice = restricted(lattice, allowed)
+    lattice = lattice_of(scores, scheme, allowed)
     padding = Padding(scores.lengths, lattice.emissions.device)
     return np.asarray(viterbi(lattice, padding).cpu().numpy(), dtype=np.int64)
 
 
-def restricted(lattice: Lattice, allowed: BoolArray) -> Lattice:
-    """Forbid the tags that are not allowed."""
-    mask = torch.from_numpy(allowed).to(lattice.emissions.device)
-    return lattice._replace(emissions=lattice.emissions.masked_fill(~mask, _FORBIDDEN))
-
-
-def lattice_of(scores: TagScores, scheme: TagScheme) -> Lattice:
-    """Forbid what is not legal; what softmax does not learn is zero."""
+def lattice_of(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = None) -> Lattice:
+    """Forbid what is not legal or not allowed; what softmax does not learn is zero."""
     emissions = xp2torch(scores.emissions)
     if scores.transitions is None:
         learned = [torch.zeros(()) for _ in _LEARNED]
@@ -192,7 +184,13 @@ def lattice_of(scores: TagScores, scheme: TagScheme) -> Lattice:
         )
         for mask, array in zip(legal, learned, strict=True)
     )
-    return Lattice(emissions, *masked)
+    lattice = Lattice(emissions, *masked)
+    return lattice if allowed is None else _restricted(lattice, allowed)
+
+
+def _restricted(lattice: Lattice, allowed: BoolArray) -> Lattice:
+    mask = torch.from_numpy(allowed).to(lattice.emissions.device)
+    return lattice._replace(emissions=lattice.emissions.masked_fill(~mask, _FORBIDDEN))
 
 
 def _array(ops: Ops, gradient: Tensor):  # type: ignore[no-untyped-def]  # an array of the ops

@@ -9,7 +9,7 @@ from ..modules.crf import log_sums
 from ..modules.padding import Padding
 from ..tags import TagScheme
 from ..types import BoolArray, Spans, TagScores
-from .lattice import lattice_of, restricted
+from .lattice import lattice_of
 
 _FORBIDDEN = float("-inf")
 
@@ -33,37 +33,36 @@ def span_posteriors(
 
     RETURNS: *Shape:* (S,).
     """
-    lattice = lattice_of(scores, scheme)
-    if allowed is not None:
-        lattice = restricted(lattice, allowed)
+    lattice = lattice_of(scores, scheme, allowed)
     padding = Padding(scores.lengths, lattice.emissions.device)
     alpha, beta, log_partition = log_sums(lattice, padding)
     emissions, transitions, *_ = (array.double() for array in lattice)
     device = emissions.device
     starts, ends = (torch.from_numpy(array).to(device) for array in (spans.starts, spans.ends))
     alone, first, inside, last = torch.from_numpy(scheme.roles[spans.labels].T).to(device)
-    single = ends - starts == 1
-    opening, closing = (torch.where(single, alone, role) for role in (first, last))
+    lengths = ends - starts
+    opening, closing = (torch.where(lengths == 1, alone, role) for role in (first, last))
     # A tag that goes on with an entity, on either side of the span, would make it a longer one.
     runs_in = torch.from_numpy(~breaks).to(device)
     into = alpha[starts, opening]
     widened = (opening == inside) & runs_in[starts]
     if bool(widened.any()):
         at = starts[widened]
-        before = alpha[at - 1] + transitions.T[opening[widened]]
-        into[widened] = _sum_without(before, inside[widened]) + emissions[at, opening[widened]]
+        entering = alpha[at - 1] + transitions.T[opening[widened]]
+        into[widened] = _sum_without(entering, inside[widened]) + emissions[at, opening[widened]]
     out = beta[ends - 1, closing]
     widened = torch.cat([runs_in, runs_in.new_zeros(1)])[ends]
     if bool(widened.any()):
         at = ends[widened]
-        after = transitions[closing[widened]] + emissions[at] + beta[at]
-        out[widened] = _sum_without(after, inside[widened])
+        leaving = transitions[closing[widened]] + emissions[at] + beta[at]
+        out[widened] = _sum_without(leaving, inside[widened])
     within = torch.zeros_like(into)
-    for length in torch.unique(ends - starts).tolist():
-        own = ends - starts == length
-        tags = [opening[own], *[inside[own]] * (length - 2), closing[own]][:length]
-        for i, (tag, following) in enumerate(zip(tags, tags[1:], strict=False), start=1):
-            within[own] += transitions[tag, following] + emissions[starts[own] + i, following]
+    before = opening
+    for i in range(1, int(lengths.max()) if len(lengths) else 0):
+        tag = torch.where(lengths == i + 1, closing, inside)
+        own = lengths > i
+        within[own] += transitions[before[own], tag[own]] + emissions[starts[own] + i, tag[own]]
+        before = tag
     log_p = into + within + out - log_partition[padding.doc_of[starts]]
     return np.asarray(torch.exp(log_p).clamp(0.0, 1.0).cpu().numpy())
 

@@ -1,6 +1,7 @@
 """From one flat array of all tokens to padded blocks and back, in either reading direction."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -34,9 +35,6 @@ class Padding:
     has the same scores alone and in any batch.
 
     lengths: tokens of each doc; zero is allowed.
-
-    doc_of: the doc of each token. *Shape:* (N,).
-    first, last: the first and the last token of each doc that has any.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device | None = None) -> None:
@@ -46,9 +44,8 @@ class Padding:
         order = order[: int((sizes > 0).sum())]
         self.n_docs = len(lengths)
         self.n_tokens = int(sizes.sum())
-        self.doc_of = torch.repeat_interleave(sizes).to(device)
-        self.first = starts[sizes > 0].to(device)
-        self.last = (starts + sizes - 1)[sizes > 0].to(device)
+        self._sizes = sizes
+        self._device = device
         self.blocks: list[Block] = []
         forward_position = torch.empty(self.n_tokens, dtype=torch.long)
         backward_position = torch.empty(self.n_tokens, dtype=torch.long)
@@ -66,6 +63,22 @@ class Padding:
             self.blocks.append(Block(*(tensor.to(device) for tensor in block)))
         self._forward_position = forward_position.to(device)
         self._backward_position = backward_position.to(device)
+
+    @cached_property
+    def doc_of(self) -> Tensor:
+        """The doc of each token. *Shape:* (N,)."""
+        return torch.repeat_interleave(self._sizes).to(self._device)
+
+    @cached_property
+    def first(self) -> Tensor:
+        """The first token of each doc that has any."""
+        sizes = self._sizes[self._sizes > 0]
+        return (torch.cumsum(sizes, 0) - sizes).to(self._device)
+
+    @cached_property
+    def last(self) -> Tensor:
+        """The last token of each doc that has any."""
+        return (torch.cumsum(self._sizes[self._sizes > 0], 0) - 1).to(self._device)
 
     def pad(self, flat: Tensor, *, backward: bool = False) -> list[Tensor]:
         """Lay rows (N, X) out as one (T, B, X) a block."""
