@@ -8,19 +8,25 @@ no transitions of its own, and in training normalises each token by itself.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from spacy.errors import Errors
 from thinc.api import Ops
-from thinc.util import torch2xp, xp2torch
-from torch import Tensor
+from thinc.types import FloatsXd
+from thinc.util import to_numpy
 
 from ..annotation import IncorrectSpan
-from ..modules.crf import Expectations, Lattice, forward_backward, viterbi
-from ..modules.padding import Padding
+from ..modules.crf import (
+    Expectations,
+    FloatArray,
+    Lattice,
+    forward_backward,
+    log_sum_exp,
+    viterbi,
+)
+from ..modules.steps import Steps
 from ..tags import TagScheme
 from ..types import BoolArray, IntArray, TagScores
 
-_FORBIDDEN = float("-inf")
+_FORBIDDEN = np.float32("-inf")  # narrow, so as not to widen what it is put into
 _LEARNED = ("transitions", "start", "end")
 
 
@@ -38,32 +44,29 @@ def loss_and_gradient(
     RAISES ValueError: the scores are not finite (spaCy's E940), or annotation contradicts the
         scheme, so that no path is left.
     """
-    emissions = xp2torch(scores.emissions)
-    if not bool(torch.isfinite(emissions).all()):
+    emissions = to_numpy(scores.emissions)
+    if not np.isfinite(emissions).all():
         raise ValueError(Errors.E940)
     if scores.transitions is None:
-        mask = torch.from_numpy(allowed).to(emissions.device)
-        log_p = torch.log_softmax(emissions.double(), dim=1)
+        log_p = _log_softmax(emissions)
         # An allowed share that rounds to nothing costs what the smallest double does, not infinity.
-        allowed_log_p = torch.logsumexp(log_p.masked_fill(~mask, _FORBIDDEN), dim=1, keepdim=True)
-        gradient = log_p.exp() - (log_p - allowed_log_p).exp() * mask
+        allowed_log_p = log_sum_exp(np.where(allowed, log_p, _FORBIDDEN))[:, None]
+        gradient = np.exp(log_p) - np.exp(log_p - allowed_log_p) * allowed
         return float(-allowed_log_p.sum()), TagScores(_array(ops, gradient), scores.lengths)
-    padding = Padding(scores.lengths, emissions.device)
+    # Two copies of each doc: all of the lattice, and what gold allows of it.
     lattice = lattice_of(scores, scheme)
-    free = forward_backward(lattice, padding)
-    gold = forward_backward(_restricted(lattice, allowed), padding)
-    impossible = torch.nonzero(~torch.isfinite(gold.log_partition)).flatten().tolist()
+    allowed = np.concatenate([np.ones_like(allowed), allowed])
+    both = _restricted(lattice._replace(emissions=np.tile(lattice.emissions, (2, 1))), allowed)
+    n_docs = len(scores.lengths)
+    sums = forward_backward(both, Steps(scores.lengths * 2), weights=np.repeat([1.0, -1.0], n_docs))
+    free, gold = np.split(sums.log_partition, 2)
+    impossible = np.flatnonzero(~np.isfinite(gold)).tolist()
     if impossible:
         raise ValueError(
             f"The annotation of doc(s) {impossible} of the batch contradicts the scheme "
             f"'{scheme.scheme}': no legal sequence of tags agrees with it."
         )
-    gradients = (
-        _array(ops, getattr(free, name) - getattr(gold, name)) for name in ("tags", *_LEARNED)
-    )
-    d_emissions, *d_learned = gradients
-    loss = float((free.log_partition - gold.log_partition).sum())
-    return loss, TagScores(d_emissions, scores.lengths, *d_learned)
+    return float((free - gold).sum()), _gradient(ops, scores, sums, np.add(*np.split(sums.tags, 2)))
 
 
 def incorrect_spans_loss(
@@ -74,25 +77,29 @@ def incorrect_spans_loss(
     Both decoders take P from the lattice. It is log Z(legal) - log Z(legal without the span): a sum
     over the other paths, and not 1 - P, of which nothing is left when the network is certain.
     """
-    lattice = lattice_of(scores, scheme)
     bounds = np.cumsum([0, *scores.lengths])
-    free_rows = [np.arange(bounds[span.doc], bounds[span.doc + 1]) for span in spans]
-    other_rows, masks, groups = [], [], []
-    for number, (span, rows) in enumerate(zip(spans, free_rows, strict=True)):
-        has_span = scheme.span_mask(len(rows), span.start, span.end, span.label)
-        for mask in _complement(has_span):
-            other_rows.append(rows)
-            masks.append(mask)
-            groups.append(number)
-    free, free_index = _of_copies(lattice, free_rows)
-    other, other_index = _of_copies(lattice, other_rows, np.concatenate(masks), groups)
-    loss = float((free.log_partition - other.log_partition).sum())
-    d_emissions = torch.zeros_like(lattice.emissions, dtype=torch.float64)
-    d_emissions.index_add_(0, free_index, free.tags)
-    d_emissions.index_add_(0, other_index, other.tags, alpha=-1)
-    learned = _LEARNED if scores.transitions is not None else ()
-    d_learned = (_array(ops, getattr(free, name) - getattr(other, name)) for name in learned)
-    return loss, TagScores(_array(ops, d_emissions), scores.lengths, *d_learned)
+    # Of each doc with such a span a free copy, and copies that part the paths without the span.
+    rows, masks, groups = [], [], []
+    for number, span in enumerate(spans):
+        own = np.arange(bounds[span.doc], bounds[span.doc + 1])
+        free = np.ones((len(own), len(scheme.tags)), dtype=bool)
+        has_span = scheme.span_mask(len(own), span.start, span.end, span.label)
+        without = list(_complement(has_span))
+        masks += [free, *without]
+        rows += [own] * (1 + len(without))
+        groups += [2 * number] + [2 * number + 1] * len(without)
+    index = np.concatenate(rows)
+    lattice = lattice_of(scores, scheme)
+    copies = lattice._replace(emissions=lattice.emissions[index])
+    signs = np.where(np.array(groups) % 2, -1.0, 1.0)
+    steps = Steps([len(own) for own in rows])
+    sums = forward_backward(
+        _restricted(copies, np.concatenate(masks)), steps, np.array(groups), signs
+    )
+    free, other = sums.log_partition.reshape(-1, 2).T
+    d_emissions = np.zeros(lattice.emissions.shape)
+    np.add.at(d_emissions, index, sums.tags)
+    return float((free - other).sum()), _gradient(ops, scores, sums, d_emissions)
 
 
 def _complement(mask: BoolArray) -> Iterator[BoolArray]:
@@ -103,23 +110,6 @@ def _complement(mask: BoolArray) -> Iterator[BoolArray]:
         part[word] = ~mask[word]
         within[word] = mask[word]
         yield part
-
-
-def _of_copies(
-    lattice: Lattice,
-    rows: list[IntArray],
-    allowed: BoolArray | None = None,
-    groups: list[int] | None = None,
-) -> tuple[Expectations, Tensor]:
-    """Sum over the paths of copies of docs, given by their rows; also return the rows' index."""
-    device = lattice.emissions.device
-    index = torch.from_numpy(np.concatenate(rows)).to(device)
-    copies = lattice._replace(emissions=lattice.emissions[index])
-    if allowed is not None:
-        copies = _restricted(copies, allowed)
-    padding = Padding([len(own) for own in rows], device)
-    of_doc = None if groups is None else torch.tensor(groups, device=device)
-    return forward_backward(copies, padding, of_doc), index
 
 
 def divergence_and_gradient(
@@ -141,17 +131,18 @@ def divergence_and_gradient(
     student, teacher = (lattice_of(each, scheme.first(K)) for each in (shared, tutor))
     gradient = TagScores(ops.alloc(scores.emissions.shape), scores.lengths)
     if scores.transitions is None:
-        log_p, log_q = (torch.log_softmax(x.emissions.double(), 1) for x in (teacher, student))
-        gradient.emissions[:, :K] = _array(ops, log_q.exp() - log_p.exp())
-        return float((log_p.exp() * (log_p - log_q)).sum()), gradient
-    padding = Padding(scores.lengths, student.emissions.device)
-    expected = forward_backward(teacher, padding)
-    current = forward_backward(student, padding)
+        log_p, log_q = _log_softmax(teacher.emissions), _log_softmax(student.emissions)
+        gradient.emissions[:, :K] = _array(ops, np.exp(log_q) - np.exp(log_p))
+        return float((np.exp(log_p) * (log_p - log_q)).sum()), gradient
+    steps = Steps(scores.lengths)
+    expected = forward_backward(teacher, steps)
+    current = forward_backward(student, steps)
     divergence = float((current.log_partition - expected.log_partition).sum())
     for name, ours, theirs in zip(("tags", *_LEARNED), student, teacher, strict=True):
         uses = getattr(expected, name)
         # Where a transition is not legal, both scores are minus infinity and nothing uses them.
-        divergence += float((uses * torch.where(uses > 0, theirs - ours, 0.0)).sum())
+        used = uses > 0
+        divergence += float((uses[used] * (theirs[used].astype(np.float64) - ours[used])).sum())
         target = "emissions" if name == "tags" else name
         whole = ops.alloc(getattr(scores, target).shape)
         whole[tuple(map(slice, uses.shape))] = _array(ops, getattr(current, name) - uses)
@@ -164,34 +155,38 @@ def decode(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = Non
 
     RETURNS: tag numbers, all docs in one array. *Shape:* (N,).
     """
-    lattice = lattice_of(scores, scheme, allowed)
-    padding = Padding(scores.lengths, lattice.emissions.device)
-    return np.asarray(viterbi(lattice, padding).cpu().numpy(), dtype=np.int64)
+    return viterbi(lattice_of(scores, scheme, allowed), Steps(scores.lengths))
 
 
 def lattice_of(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = None) -> Lattice:
     """Forbid what is not legal or not allowed; what softmax does not learn is zero."""
-    emissions = xp2torch(scores.emissions)
-    if scores.transitions is None:
-        learned = [torch.zeros(()) for _ in _LEARNED]
-    else:
-        learned = [xp2torch(array) for array in (scores.transitions, scores.start, scores.end)]
     legal = (scheme.legal_transitions, scheme.legal_start, scheme.legal_end)
-    forbidden = torch.tensor(_FORBIDDEN, device=emissions.device)
+    learned = (scores.transitions, scores.start, scores.end)
     masked = (
-        torch.where(
-            torch.from_numpy(mask).to(emissions.device), array.to(emissions.device), forbidden
-        )
+        np.where(mask, np.float32(0) if array is None else to_numpy(array), _FORBIDDEN)
         for mask, array in zip(legal, learned, strict=True)
     )
-    lattice = Lattice(emissions, *masked)
+    lattice = Lattice(to_numpy(scores.emissions), *masked)
     return lattice if allowed is None else _restricted(lattice, allowed)
 
 
 def _restricted(lattice: Lattice, allowed: BoolArray) -> Lattice:
-    mask = torch.from_numpy(allowed).to(lattice.emissions.device)
-    return lattice._replace(emissions=lattice.emissions.masked_fill(~mask, _FORBIDDEN))
+    return lattice._replace(emissions=np.where(allowed, lattice.emissions, _FORBIDDEN))
 
 
-def _array(ops: Ops, gradient: Tensor):  # type: ignore[no-untyped-def]  # an array of the ops
-    return ops.asarray(torch2xp(gradient.float()))
+def _log_softmax(scores: FloatArray) -> FloatArray:
+    scores = scores.astype(np.float64)
+    return scores - log_sum_exp(scores)[:, None]
+
+
+def _gradient(
+    ops: Ops, scores: TagScores, sums: Expectations, d_emissions: FloatArray
+) -> TagScores:
+    """Put expectations, signed and summed, in the place of the scores that were learned."""
+    learned = _LEARNED if scores.transitions is not None else ()
+    d_learned = (_array(ops, getattr(sums, name)) for name in learned)
+    return TagScores(_array(ops, d_emissions), scores.lengths, *d_learned)
+
+
+def _array(ops: Ops, gradient: FloatArray) -> FloatsXd:
+    return ops.asarray(gradient.astype(np.float32))

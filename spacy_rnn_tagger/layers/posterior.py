@@ -1,17 +1,13 @@
 """How sure the network is of a span: its exact posterior on the tag lattice."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ..modules.crf import log_sums
-from ..modules.padding import Padding
+from ..modules.crf import FloatArray, log_sum_exp, log_sums
+from ..modules.steps import Steps
 from ..tags import TagScheme
-from ..types import BoolArray, Spans, TagScores
+from ..types import BoolArray, IntArray, Spans, TagScores
 from .lattice import lattice_of
-
-_FORBIDDEN = float("-inf")
 
 
 def span_posteriors(
@@ -34,39 +30,40 @@ def span_posteriors(
     RETURNS: *Shape:* (S,).
     """
     lattice = lattice_of(scores, scheme, allowed)
-    padding = Padding(scores.lengths, lattice.emissions.device)
-    alpha, beta, log_partition = log_sums(lattice, padding)
-    emissions, transitions, *_ = (array.double() for array in lattice)
-    device = emissions.device
-    starts, ends = (torch.from_numpy(array).to(device) for array in (spans.starts, spans.ends))
-    alone, first, inside, last = torch.from_numpy(scheme.roles[spans.labels].T).to(device)
-    lengths = ends - starts
-    opening, closing = (torch.where(lengths == 1, alone, role) for role in (first, last))
+    steps = Steps(scores.lengths)
+    alpha, beta, log_partition = log_sums(lattice, steps)
+    emissions, transitions = (
+        array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
+    )
+    alone, first, inside, last = scheme.roles[spans.labels].T
+    lengths = spans.ends - spans.starts
+    opening, closing = (np.where(lengths == 1, alone, role) for role in (first, last))
     # A tag that goes on with an entity, on either side of the span, would make it a longer one.
-    runs_in = torch.from_numpy(~breaks).to(device)
-    into = alpha[starts, opening]
-    widened = (opening == inside) & runs_in[starts]
-    if bool(widened.any()):
-        at = starts[widened]
+    into = alpha[spans.starts, opening]
+    widened = (opening == inside) & ~breaks[spans.starts]
+    if widened.any():
+        at = spans.starts[widened]
         entering = alpha[at - 1] + transitions.T[opening[widened]]
         into[widened] = _sum_without(entering, inside[widened]) + emissions[at, opening[widened]]
-    out = beta[ends - 1, closing]
-    widened = torch.cat([runs_in, runs_in.new_zeros(1)])[ends]
-    if bool(widened.any()):
-        at = ends[widened]
+    out = beta[spans.ends - 1, closing]
+    widened = ~np.append(breaks, True)[spans.ends]
+    if widened.any():
+        at = spans.ends[widened]
         leaving = transitions[closing[widened]] + emissions[at] + beta[at]
         out[widened] = _sum_without(leaving, inside[widened])
-    within = torch.zeros_like(into)
+    within = np.zeros(len(lengths))
     before = opening
-    for i in range(1, int(lengths.max()) if len(lengths) else 0):
-        tag = torch.where(lengths == i + 1, closing, inside)
+    for i in range(1, lengths.max(initial=1)):
+        tag = np.where(lengths == i + 1, closing, inside)
         own = lengths > i
-        within[own] += transitions[before[own], tag[own]] + emissions[starts[own] + i, tag[own]]
+        within[own] += transitions[before[own], tag[own]]
+        within[own] += emissions[spans.starts[own] + i, tag[own]]
         before = tag
-    log_p = into + within + out - log_partition[padding.doc_of[starts]]
-    return np.asarray(torch.exp(log_p).clamp(0.0, 1.0).cpu().numpy())
+    log_p = into + within + out - log_partition[steps.doc_of[spans.starts]]
+    return np.exp(log_p).clip(0.0, 1.0)
 
 
-def _sum_without(scores: Tensor, tags: Tensor) -> Tensor:
+def _sum_without(scores: FloatArray, tags: IntArray) -> FloatArray:
     """Sum each row's exponents but that of one tag, in logarithms."""
-    return torch.logsumexp(scores.scatter(1, tags.unsqueeze(1), _FORBIDDEN), dim=1)
+    scores[np.arange(len(tags)), tags] = -np.inf
+    return log_sum_exp(scores)

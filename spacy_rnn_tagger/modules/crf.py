@@ -1,4 +1,4 @@
-"""Inference on a tag lattice: a linear-chain CRF (Lafferty et al. 2001).
+"""Inference on a tag lattice: a linear-chain CRF (Lafferty et al. 2001), in NumPy.
 
 A path y of a doc of L tokens scores
 
@@ -6,21 +6,25 @@ A path y of a doc of L tokens scores
 
 Whatever is forbidden scores minus infinity, so one and the same code serves free and constrained
 inference. Recursions run in log space and in double precision, for a posterior of a long doc is a
-difference of large sums. The backward recursion reads each doc from its end by index, as the
-network does: no step needs a mask.
+difference of large sums. A step takes a few operations on small arrays, where NumPy has the least
+overhead; from a GPU, the scores are fetched once a batch, and no step waits for it.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from .padding import Block, Padding
+from ..types import IntArray
+from .steps import Steps
 
+FloatArray = NDArray[np.floating]
 # Below this, exp() is zero; a finite floor keeps (-inf) - (-inf) from becoming NaN.
 _FLOOR = -1e30
-# At most this many numbers in one table of Viterbi's candidates (docs x K x K).
-_VITERBI_TABLE = 1 << 24
+# At most this many numbers in one table of Viterbi's candidates (K x K x docs), to stay in the
+# processor's cache; one doc at a time where K x K is more.
+_VITERBI_TABLE = 1 << 16
 
 
 class Lattice(NamedTuple):
@@ -32,10 +36,10 @@ class Lattice(NamedTuple):
     end: *Shape:* (K,).
     """
 
-    emissions: Tensor
-    transitions: Tensor
-    start: Tensor
-    end: Tensor
+    emissions: FloatArray
+    transitions: FloatArray
+    start: FloatArray
+    end: FloatArray
 
 
 class LogSums(NamedTuple):
@@ -47,155 +51,156 @@ class LogSums(NamedTuple):
         *Shape:* (B,).
     """
 
-    alpha: Tensor
-    beta: Tensor
-    log_partition: Tensor
+    alpha: FloatArray
+    beta: FloatArray
+    log_partition: FloatArray
 
 
 class Expectations(NamedTuple):
     """Log-partition of each doc and the expected number of uses of each score.
 
+    These are the gradient of the log-partitions' weighted sum with respect to the scores.
+
     log_partition: as in `LogSums`. *Shape:* (B,), or (G,) of groups.
-    tags: P(tag of the token | doc), the marginals. *Shape:* (N, K).
+    tags: P(tag of the token | doc), the marginals, times the doc's weight. *Shape:* (N, K).
     transitions: summed over the batch. *Shape:* (K, K).
     start: summed over the batch. *Shape:* (K,).
     end: summed over the batch. *Shape:* (K,).
     """
 
-    log_partition: Tensor
-    tags: Tensor
-    transitions: Tensor
-    start: Tensor
-    end: Tensor
+    log_partition: FloatArray
+    tags: FloatArray
+    transitions: FloatArray
+    start: FloatArray
+    end: FloatArray
 
 
 def forward_backward(
-    lattice: Lattice, padding: Padding, groups: Tensor | None = None
+    lattice: Lattice,
+    steps: Steps,
+    groups: IntArray | None = None,
+    weights: FloatArray | None = None,
 ) -> Expectations:
     """Sum over all paths (Rabiner 1989, with logarithms in the place of scaling).
 
     groups: of docs that are copies of one doc under different restrictions, which no two share a
         path of: the number of their group, 0 to G - 1. All expectations and the log-partition are
         then over the paths of a group. *Shape:* (B,).
+    weights: how often each doc counts in the expectations; once if None. *Shape:* (B,).
     """
-    alpha, beta, log_partition = log_sums(lattice, padding)
-    emissions, transitions = lattice.emissions.double(), lattice.transitions.double()
+    alpha, beta, log_partition = log_sums(lattice, steps)
     if groups is None:
-        groups = torch.arange(padding.n_docs, device=alpha.device)
+        groups = np.arange(steps.n_docs)
     else:
         log_partition = _grouped_log_sum(log_partition, groups)
     # A doc without a path has expectations too, of nothing: zero, and not NaN.
-    usable = torch.where(torch.isfinite(log_partition), log_partition, 0.0)
-    usable = usable[groups][padding.doc_of].unsqueeze(-1)
-    tags = torch.exp(alpha + beta - usable)
-    shift = _floored_max(transitions.flatten())
-    goes_on = torch.ones(padding.n_tokens, dtype=torch.bool, device=alpha.device)
-    goes_on[padding.first] = False
-    target_rows = torch.nonzero(goes_on).flatten()
-    before = alpha[target_rows - 1]
+    usable = np.where(np.isfinite(log_partition), log_partition, 0.0)
+    usable = usable[groups][steps.doc_of][:, None]
+    tags = np.exp(alpha + beta - usable)
+    if weights is not None:
+        tags *= weights[steps.doc_of][:, None]
+    transitions = lattice.transitions.astype(np.float64)
+    shift = _floored_max(transitions.ravel())
+    goes_on = np.ones(steps.n_tokens, dtype=bool)
+    goes_on[steps.first] = False
+    targets = np.flatnonzero(goes_on)
+    before = alpha[targets - 1]
     top = _floored_max(before)
-    target = (emissions + beta - usable)[target_rows] + top + shift
+    target = (lattice.emissions + beta - usable)[targets] + top + shift
     # Above 600 only where no legal transition leads there: the product is then zero.
-    joint = torch.exp(before - top).T @ torch.exp(target.clamp_max(600.0))
+    uses = np.exp(np.minimum(target, 600.0))
+    if weights is not None:
+        uses *= weights[steps.doc_of[targets]][:, None]
+    joint = np.exp(before - top).T @ uses
     return Expectations(
         log_partition,
         tags,
-        torch.exp(transitions - shift) * joint,
-        tags[padding.first].sum(0),
-        tags[padding.last].sum(0),
+        np.exp(transitions - shift) * joint,
+        tags[steps.first].sum(0),
+        tags[steps.last].sum(0),
     )
 
 
-def log_sums(lattice: Lattice, padding: Padding) -> LogSums:
-    """Sum over the paths into and out of each tag, by the forward and the backward recursion."""
-    emissions, transitions, start, end = (scores.double() for scores in lattice)
-    shift = _floored_max(transitions.flatten())
-    weights = torch.exp(transitions - shift)
-    alphas = [_forward(E, start, weights, shift) for E in padding.pad(emissions)]
-    betas = [_backward(E, end, weights.T, shift) for E in padding.pad(emissions, backward=True)]
-    alpha, beta = torch.zeros_like(emissions), torch.zeros_like(emissions)
-    if padding.blocks:
-        alpha, beta = padding.unpad(alphas), padding.unpad(betas, backward=True)
-    log_partition = emissions.new_zeros(padding.n_docs)
-    log_partition[padding.doc_of[padding.last]] = torch.logsumexp(alpha[padding.last] + end, dim=-1)
+def log_sums(lattice: Lattice, steps: Steps) -> LogSums:
+    """Sum over the paths into and out of each tag, by the forward and the backward recursion.
+
+    They are one loop: the backward recursion is the forward one over the docs read from their ends,
+    with the transitions transposed.
+    """
+    emissions, transitions, start, end = (scores.astype(np.float64) for scores in lattice)
+    shift = _floored_max(transitions.ravel())
+    weights = np.exp(transitions - shift)
+    weights = np.stack([weights, weights.T])
+    inputs = np.stack([emissions[steps.forward], emissions[steps.backward]])
+    sums = np.empty_like(inputs)  # its token's own emission left out
+    if steps.n_tokens:
+        sums[:, : steps.bounds[1]] = np.stack([start, end])[:, None]
+    with np.errstate(divide="ignore"):  # the logarithm of zero is minus infinity, as it should be
+        for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
+            rows = slice(before, before + stop - begin)
+            state = sums[:, rows] + inputs[:, rows]
+            top = _floored_max(state)
+            sums[:, begin:stop] = np.log(np.exp(state - top) @ weights) + (top + shift)
+    alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
+    alpha[steps.forward] = sums[0] + inputs[0]
+    beta[steps.backward] = sums[1]
+    log_partition = np.zeros(steps.n_docs)
+    log_partition[steps.doc_of[steps.last]] = log_sum_exp(alpha[steps.last] + end)
     return LogSums(alpha, beta, log_partition)
 
 
-def viterbi(lattice: Lattice, padding: Padding) -> Tensor:
+def viterbi(lattice: Lattice, steps: Steps) -> IntArray:
     """Find the path of highest score of each doc (Viterbi 1967); of equals, the lower tags.
 
     RETURNS: the tag of each token. *Shape:* (N,).
     """
-    K = lattice.emissions.shape[1]
-    paths = lattice.emissions.new_zeros(padding.n_tokens, dtype=torch.long)
+    emissions = lattice.emissions[steps.forward]
+    K = emissions.shape[1]
+    transitions = lattice.transitions
+    best = np.empty_like(emissions)  # of all paths into a tag, its own emission included
+    if steps.n_tokens:
+        best[: steps.bounds[1]] = lattice.start + emissions[: steps.bounds[1]]
     width = max(1, _VITERBI_TABLE // (K * K))
-    for block in padding.blocks:
-        for begin in range(0, len(block.docs), width):
-            part = Block(
-                block.forward[:, begin : begin + width],
-                block.backward[:, begin : begin + width],
-                block.lengths[begin : begin + width],
-                block.docs[begin : begin + width],
-            )
-            _viterbi_block(lattice, part, paths)
+    candidates = np.empty((K, K, min(width, steps.n_docs)), best.dtype)
+    for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
+        for first in range(0, stop - begin, width):
+            some = slice(first, min(first + width, stop - begin))
+            rows = slice(before + some.start, before + some.stop)
+            table = candidates[:, :, : some.stop - some.start]
+            np.add(best[rows].T[:, None], transitions[:, :, None], out=table)
+            np.max(table, axis=0, out=best[begin + some.start : begin + some.stop].T)
+        best[begin:stop] += emissions[begin:stop]
+    return _trace(best, lattice, steps)
+
+
+def _trace(best: FloatArray, lattice: Lattice, steps: Steps) -> IntArray:
+    """Follow the best paths from their ends to their starts."""
+    paths = np.empty(steps.n_tokens, dtype=np.int64)
+    into = np.ascontiguousarray(lattice.transitions.T)
+    tag = np.empty(0, dtype=np.int64)
+    for begin, stop in reversed(list(pairwise(steps.bounds))):
+        # To the docs that go on from here come those that end here.
+        scores = best[begin:stop].copy()
+        scores[: len(tag)] += into[tag]
+        scores[len(tag) :] += lattice.end
+        tag = scores.argmax(axis=1)
+        paths[steps.forward[begin:stop]] = tag
     return paths
 
 
-def _viterbi_block(lattice: Lattice, block: Block, paths: Tensor) -> None:
-    emissions = lattice.emissions[block.forward]
-    T, B, K = emissions.shape
-    transitions = lattice.transitions.T  # (to, from): the maximum runs over the last axis
-    pointers = paths.new_empty(T, B, K)
-    best = lattice.start + emissions[0]
-    finals = paths.new_empty(B)
-    lengths = block.lengths.tolist()
-    first_ended = B  # docs are sorted, longest first: those from here on have ended
-    for t in range(T):
-        if t:
-            best, pointers[t] = torch.max(best.unsqueeze(1) + transitions, dim=2)
-            best = best + emissions[t]
-        while first_ended and lengths[first_ended - 1] == t + 1:
-            first_ended -= 1
-            finals[first_ended] = torch.argmax(best[first_ended] + lattice.end)
-    state = finals
-    columns = torch.arange(B, device=paths.device)
-    last = block.lengths - 1
-    for t in range(T - 1, -1, -1):
-        if t < T - 1:
-            state = torch.where(t < last, pointers[t + 1, columns, state], finals)
-        running = t <= last
-        paths[block.forward[t][running]] = state[running]
-
-
-def _forward(E: Tensor, start: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
-    """Log-sum of all paths into each tag, with the token's own emission. *Shape:* (T, B, K)."""
-    alpha = torch.empty_like(E)
-    alpha[0] = start + E[0]
-    for t in range(1, len(E)):
-        alpha[t] = _log_matmul(alpha[t - 1], weights, shift) + E[t]
-    return alpha
-
-
-def _backward(E: Tensor, end: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
-    """Log-sum of all paths out of each tag, without the token's own emission, last token first."""
-    beta = torch.empty_like(E)
-    beta[0] = end
-    for t in range(1, len(E)):
-        beta[t] = _log_matmul(beta[t - 1] + E[t - 1], weights, shift)
-    return beta
-
-
-def _log_matmul(scores: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
+def log_sum_exp(scores: FloatArray) -> FloatArray:
+    """Sum exponents along the last axis, in logarithms; minus infinity where all are."""
     top = _floored_max(scores)
-    return torch.log(torch.exp(scores - top) @ weights) + (top + shift)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(scores - top).sum(-1)) + top[..., 0]
 
 
-def _grouped_log_sum(values: Tensor, groups: Tensor) -> Tensor:
-    n_groups = int(groups.max()) + 1
-    top = values.new_full((n_groups,), _FLOOR).scatter_reduce(0, groups, values, "amax")
-    sums = values.new_zeros(n_groups).index_add(0, groups, torch.exp(values - top[groups]))
-    return torch.log(sums) + top
+def _grouped_log_sum(values: FloatArray, groups: IntArray) -> FloatArray:
+    top = np.full(int(groups.max()) + 1, _FLOOR)
+    np.maximum.at(top, groups, values)
+    with np.errstate(divide="ignore"):
+        return np.log(np.bincount(groups, np.exp(values - top[groups]))) + top
 
 
-def _floored_max(scores: Tensor) -> Tensor:
-    return scores.amax(dim=-1, keepdim=True).clamp_min(_FLOOR)
+def _floored_max(scores: FloatArray) -> FloatArray:
+    return np.maximum(scores.max(axis=-1, keepdims=True), _FLOOR)

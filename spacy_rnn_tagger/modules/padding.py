@@ -1,99 +1,152 @@
 """From one flat array of all tokens to padded blocks and back, in either reading direction."""
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
+
+from ..types import IntArray
+
+# A block of its own costs as much as this many docs: its steps are work for the kernel, whatever
+# their width. Measured with the LSTM of the default config.
+_BLOCK_COST = 3
+# Tokens of a block at most, unless a doc is longer: so that what is computed of a block stays in
+# the processor's cache. A GPU is faster with blocks that are as large as can be.
+_BLOCK_SIZE = 8192
 
 
-class Block(NamedTuple):
+class Block:
     """Docs of similar length, padded to the longest of them.
 
-    forward: the flat row that stands at each step. *Shape:* (T, B).
-    backward: the same with every doc read from its last token to its first. *Shape:* (T, B).
-    lengths: tokens of each doc, longest first. *Shape:* (B,).
-    docs: which docs of the batch these are. *Shape:* (B,).
-
-    Where a doc has ended, an index repeats the doc's last row (`backward`: its first). What is
-    computed there follows the doc's last step, so it can reach no result.
+    shape: T and B.
+    sources: for reading forward and backward, the flat row that stands at each place of the block;
+        after the end of a doc, its last row is repeated (backward: its first). What is computed
+        there follows the doc's last step, so it can reach no result. *Shape:* (T * B,) each.
+    rows: the flat rows of its tokens. *Shape:* (n,).
+    places: for reading forward and backward, where these rows stand. *Shape:* (n,) each.
     """
 
-    forward: Tensor
-    backward: Tensor
-    lengths: Tensor
-    docs: Tensor
+    def __init__(self, starts: IntArray, lengths: IntArray, device: torch.device | None) -> None:
+        def move(array: IntArray) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        self.shape = (int(lengths[0]), len(lengths))
+        step = np.arange(self.shape[0])[:, None]
+        inside = step < lengths
+        from_start = np.minimum(step, lengths - 1)
+        from_end = lengths - 1 - from_start
+        column = np.arange(len(lengths))
+        self.sources = tuple(move((starts + at).ravel()) for at in (from_start, from_end))
+        self.rows = move((starts + step)[inside])
+        self.places = (
+            move(np.flatnonzero(inside)),
+            move((from_end * len(lengths) + column)[inside]),
+        )
 
 
 class Padding:
-    """The index arithmetic of a batch, computed once and used by the network and the decoder.
+    """The index arithmetic of a batch.
 
-    Docs are sorted by length and cut into blocks where the length halves, so that at most half
-    of a block is padding, however mixed the lengths are. Both directions read a doc from its
-    own first step: padding comes after it and never reaches a state that is used, hence a doc
-    has the same scores alone and in any batch.
+    Docs are sorted by length and cut into blocks where padding would cost more than a block does.
+    Both directions read a doc from its own first step: padding comes after it and never reaches a
+    state that is used, hence a doc has the same scores alone and in any batch.
 
     lengths: tokens of each doc; zero is allowed.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device | None = None) -> None:
-        sizes = torch.tensor(lengths, dtype=torch.long)
-        starts = torch.cumsum(sizes, 0) - sizes
-        order = torch.argsort(sizes, descending=True, stable=True)
-        order = order[: int((sizes > 0).sum())]
-        self.n_docs = len(lengths)
+        sizes = np.asarray(lengths, dtype=np.int64)
+        starts = np.cumsum(sizes) - sizes
+        order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+        largest = _BLOCK_SIZE if device is None or device.type == "cpu" else int(sizes.sum())
         self.n_tokens = int(sizes.sum())
-        self._sizes = sizes
-        self._device = device
-        self.blocks: list[Block] = []
-        forward_position = torch.empty(self.n_tokens, dtype=torch.long)
-        backward_position = torch.empty(self.n_tokens, dtype=torch.long)
-        offset = 0
-        for docs in _split_where_halved(order, sizes):
-            length, start = sizes[docs], starts[docs]
-            steps = torch.arange(int(length[0])).unsqueeze(1)
-            into = torch.minimum(steps, length - 1)
-            block = Block(start + into, start + length - 1 - into, length, docs)
-            inside = steps < length
-            position = offset + torch.arange(inside.numel()).reshape(inside.shape)[inside]
-            forward_position[block.forward[inside]] = position
-            backward_position[block.backward[inside]] = position
-            offset += inside.numel()
-            self.blocks.append(Block(*(tensor.to(device) for tensor in block)))
-        self._forward_position = forward_position.to(device)
-        self._backward_position = backward_position.to(device)
-
-    @cached_property
-    def doc_of(self) -> Tensor:
-        """The doc of each token. *Shape:* (N,)."""
-        return torch.repeat_interleave(self._sizes).to(self._device)
-
-    @cached_property
-    def first(self) -> Tensor:
-        """The first token of each doc that has any."""
-        sizes = self._sizes[self._sizes > 0]
-        return (torch.cumsum(sizes, 0) - sizes).to(self._device)
-
-    @cached_property
-    def last(self) -> Tensor:
-        """The last token of each doc that has any."""
-        return (torch.cumsum(self._sizes[self._sizes > 0], 0) - 1).to(self._device)
+        self.blocks = [
+            Block(starts[docs], sizes[docs], device)
+            for docs in np.split(order, list(_cuts(sizes[order].tolist(), largest)))
+            if len(docs)
+        ]
 
     def pad(self, flat: Tensor, *, backward: bool = False) -> list[Tensor]:
         """Lay rows (N, X) out as one (T, B, X) a block."""
-        return [flat[block.backward if backward else block.forward] for block in self.blocks]
+        return list(_Pad.apply(self, flat, backward))
 
-    def unpad(self, padded: Sequence[Tensor], *, backward: bool = False) -> Tensor:
-        """Undo `pad`: from one (T, B, X) a block to (N, X)."""
-        rows = torch.cat([block.flatten(0, 1) for block in padded])
-        return rows[self._backward_position if backward else self._forward_position]
+    def unpad(self, forward: Sequence[Tensor], backward: Sequence[Tensor] = ()) -> Tensor:
+        """Bring blocks (T, B, X) back to rows, with both directions side by side.
+
+        RETURNS: *Shape:* (N, X) or, with the backward direction, (N, 2 X).
+        """
+        result: Tensor = _Unpad.apply(self, *forward, *backward)
+        return result
+
+    def read(self, flat: Tensor, backward: bool) -> list[Tensor]:
+        """Compute what `pad` returns."""
+        return [
+            flat.index_select(0, block.sources[backward]).view(*block.shape, -1)
+            for block in self.blocks
+        ]
+
+    def write(self, flat: Tensor, padded: Sequence[Tensor], backward: bool) -> None:
+        """Put what is in blocks to its rows; padding is left out."""
+        for block, states in zip(self.blocks, padded, strict=True):
+            rows = states.reshape(-1, flat.shape[1]).index_select(0, block.places[backward])
+            flat.index_copy_(0, block.rows, rows)
+
+    def spread(self, flat: Tensor, backward: bool) -> list[Tensor]:
+        """Lay rows out as `pad` does, with zeros for padding."""
+        found = []
+        for block in self.blocks:
+            rows = flat.index_select(0, block.rows)
+            padded = flat.new_zeros(block.shape[0] * block.shape[1], flat.shape[1])
+            padded.index_copy_(0, block.places[backward], rows)
+            found.append(padded.view(*block.shape, -1))
+        return found
 
 
-def _split_where_halved(order: Tensor, sizes: Tensor) -> list[Tensor]:
-    blocks = []
-    while len(order):
-        fits = int((sizes[order] * 2 >= sizes[order[0]]).sum())
-        blocks.append(order[:fits])
-        order = order[fits:]
-    return blocks
+class _Pad(Function):
+    """The gradient of padding is zero, so each row has one place that its gradient comes from."""
+
+    @staticmethod
+    def forward(ctx: Any, padding: Padding, flat: Tensor, backward: bool) -> tuple[Tensor, ...]:
+        ctx.padding, ctx.reversed, ctx.shape = padding, backward, flat.shape
+        return tuple(padding.read(flat, backward))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
+        d_flat = gradients[0].new_empty(ctx.shape)
+        ctx.padding.write(d_flat, gradients, ctx.reversed)
+        return None, d_flat, None
+
+
+class _Unpad(Function):
+    @staticmethod
+    def forward(ctx: Any, padding: Padding, *padded: Tensor) -> Tensor:
+        n_blocks = len(padding.blocks)
+        ctx.padding, ctx.n_directions = padding, len(padded) // n_blocks
+        width = padded[0].shape[2]
+        flat = padded[0].new_empty(padding.n_tokens, width * ctx.n_directions)
+        for direction in range(ctx.n_directions):
+            columns = flat[:, direction * width : (direction + 1) * width]
+            own = padded[direction * n_blocks : (direction + 1) * n_blocks]
+            padding.write(columns, own, bool(direction))
+        return flat
+
+    @staticmethod
+    def backward(ctx: Any, d_flat: Tensor) -> tuple[Tensor | None, ...]:
+        parts = d_flat.chunk(ctx.n_directions, dim=1)
+        found = (ctx.padding.spread(part, bool(d)) for d, part in enumerate(parts))
+        return None, *(block for blocks in found for block in blocks)
+
+
+def _cuts(lengths: list[int], largest: int) -> Iterator[int]:
+    """Find where blocks begin, but the first, in falling lengths."""
+    begin, padding = 0, 0
+    for i, length in enumerate(lengths):
+        padding += lengths[begin] - length
+        if padding > _BLOCK_COST * length or (
+            i > begin and (i + 1 - begin) * lengths[begin] > largest
+        ):
+            yield i
+            begin, padding = i, 0

@@ -100,12 +100,11 @@ def run_stack(
     if masks:
         X = X * masks[0]
     for depth, directions in enumerate(layers):
-        outputs = []
-        for backward, weights in zip((False, True), directions, strict=False):
-            blocks = padding.pad(X, backward=backward)
-            states = [run_direction(cell, block, weights, dtype) for block in blocks]
-            outputs.append(padding.unpad(states, backward=backward))
-        X = torch.cat(outputs, dim=1)
+        states = [
+            [run_direction(cell, block, weights, dtype) for block in padding.pad(X, backward=back)]
+            for back, weights in zip((False, True), directions, strict=False)
+        ]
+        X = padding.unpad(*states)
         if masks:
             X = X * masks[depth + 1]
     return X

@@ -1,0 +1,46 @@
+"""All docs of a batch in step: the order in which a recursion over tokens goes through them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..types import IntArray
+
+
+class Steps:
+    """Rows of the flat array, grouped by their distance from the doc's end where reading begins.
+
+    Docs are sorted by length, so those that are still running at a step are the first ones of the
+    step before: a recursion takes slices, needs no mask, and computes nothing for padding.
+
+    lengths: tokens of each doc; zero is allowed.
+
+    Attributes:
+        n_docs: B.
+        n_tokens: N.
+        bounds: step t holds rows bounds[t] to bounds[t + 1] of the orders below. *Length:* T + 1.
+        forward: the flat row of each, where docs are read from their first token. *Shape:* (N,).
+        backward: the same, read from the last token. *Shape:* (N,).
+        doc_of: the doc of each flat row. *Shape:* (N,).
+        first: the flat row of the first token of each doc that has any.
+        last: of its last token.
+    """
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        sizes = np.asarray(lengths, dtype=np.int64)
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        order = np.argsort(-sizes, kind="stable")
+        distances = np.arange(sizes.max(initial=0))
+        running = len(sizes) - np.searchsorted(np.sort(sizes), distances, side="right")
+        offsets = np.concatenate(([0], np.cumsum(running)))
+        self.n_docs = len(sizes)
+        self.n_tokens = int(sizes.sum())
+        self.bounds: list[int] = offsets.tolist()
+        step = np.repeat(distances, running)
+        doc = order[np.arange(self.n_tokens) - offsets[step]]
+        self.forward: IntArray = starts[doc] + step
+        self.backward: IntArray = ends[doc] - 1 - step
+        self.doc_of: IntArray = np.repeat(np.arange(self.n_docs), sizes)
+        self.first: IntArray = starts[sizes > 0]
+        self.last: IntArray = ends[sizes > 0] - 1
