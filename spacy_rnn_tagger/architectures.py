@@ -2,7 +2,6 @@
 
 from spacy.attrs import IDS
 from thinc.api import (
-    Maxout,
     chain,
     concatenate,
     list2ragged,
@@ -13,10 +12,12 @@ from thinc.model import Model
 from thinc.types import Floats2d
 
 from .errors import check_at_least, check_choice, check_rate
+from .layers.blocks import InBlocks
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
 from .layers.hash_embed import AttributeEmbed
-from .layers.output import Output, resized
+from .layers.maxout import Maxout
+from .layers.output import Emissions, TagOutput, resized
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
 from .layers.vocabulary import EmbeddingTable, OneHot, Vocabulary
@@ -63,19 +64,26 @@ def build_rnn_tagger_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
-    output = Output(decoder=decoder, nO=nO)
-    model: TaggerModel = chain(tok2vec, list2ragged(), rnn, output)
+    emissions = Emissions(nO)
+    output = TagOutput(decoder, nO)
+    scorer = chain(list2ragged(), rnn, emissions, ragged2list())
+    model: TaggerModel = chain(tok2vec, InBlocks(scorer), output)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("rnn", rnn)
+    model.set_ref("scorer", scorer)
+    model.set_ref("emissions", emissions)
     model.set_ref("output_layer", output)
     model.attrs["resize_output"] = _resize_output
     return model
 
 
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
-    output = resized(model.get_ref("output_layer"), nO)
-    model.layers[-1] = output
-    model.set_ref("output_layer", output)
+    """Replace the two layers that have a score for each tag by larger ones."""
+    for owner, name in ((model.get_ref("scorer"), "emissions"), (model, "output_layer")):
+        layer = model.get_ref(name)
+        larger = resized(layer, nO)
+        owner.layers[owner.layers.index(layer)] = larger
+        model.set_ref(name, larger)
     if model.has_dim("nO"):
         model.set_dim("nO", nO, force=True)
     return model
@@ -105,7 +113,9 @@ def build_rnn_encoder_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
-    model: Model[list[Floats2d], list[Floats2d]] = chain(list2ragged(), rnn, ragged2list())
+    model: Model[list[Floats2d], list[Floats2d]] = InBlocks(
+        chain(list2ragged(), rnn, ragged2list())
+    )
     model.set_dim("nO", rnn.get_dim("nO"))
     return model
 
@@ -205,7 +215,6 @@ def build_lexeme_embed_v1(
         parts.append(StaticVectors(width))
     inputs = sum(part.get_dim("nO") for part in parts)
     features = concatenate(*parts) if len(parts) > 1 else parts[0]
-    mix = Maxout(width, inputs, nP=3, dropout=0.0, normalize=True)
-    model = DistinctWords(chain(features, mix), ids)
+    model = DistinctWords(chain(features, Maxout(width, inputs)), ids)
     model.set_dim("nO", width)
     return model

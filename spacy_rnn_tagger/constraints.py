@@ -4,19 +4,20 @@ Whitespace has no place in the lattice: an entity that has words on both sides o
 none begins or ends with it. All that is said here of tokens is said of the others, "words".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_PUNCT, IS_SPACE, SENT_START
+from spacy.strings import StringStore
 from spacy.tokens import Doc
 
 from .tags import TagScheme
 from .types import BoolArray, EntitySpan, IntArray, Spans
 
 _READ = [ENT_IOB, ENT_TYPE, IS_SPACE, IS_PUNCT, SENT_START]
-_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3  # spaCy's codes of ENT_IOB; 0 is missing
+INSIDE, OUTSIDE, BEGIN = 1, 2, 3  # spaCy's codes of ENT_IOB; 0 is missing
 
 
 @dataclass
@@ -97,20 +98,17 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
         inside = label != 0
         doc_of = np.repeat(np.arange(len(docs)), [len(doc) for doc in docs])
         partial = np.bincount(doc_of, weights=iob == 0, minlength=len(docs)) > 0
-        outside = ((iob == _BEGIN) & ~inside) | ((iob == _OUTSIDE) & partial[doc_of])
-        preset = inside & ((iob == _BEGIN) | (iob == _INSIDE))
+        outside = ((iob == BEGIN) & ~inside) | ((iob == OUTSIDE) & partial[doc_of])
+        preset = inside & ((iob == BEGIN) | (iob == INSIDE))
         fixed = preset | outside
-        goes_on = preset & (iob == _INSIDE)
+        goes_on = preset & (iob == INSIDE)
         breaks = (breaks | fixed | np.concatenate(([False], fixed[:-1]))) & ~goes_on
         allowed = np.ones((len(words.rows), len(tags.tags)), dtype=bool)
         allowed[outside[words.rows], 1:] = False
-        number = np.cumsum(preset & (iob == _BEGIN))[words.rows]
+        number = np.cumsum(preset & (iob == BEGIN))[words.rows]
         own = np.flatnonzero(preset[words.rows])
-        strings = docs[0].vocab.strings
-        first = np.diff(number[own], prepend=-1) != 0
-        last = np.diff(number[own], append=-1) != 0
-        names = (strings[value] for value in label[words.rows[own]].tolist())
-        allowed[own] = tags.mask(tags.from_biluo(biluo(first, last, names)))
+        entity_tags = biluo_tags(number[own], label[words.rows[own]], docs[0].vocab.strings)
+        allowed[own] = tags.mask(tags.from_biluo(entity_tags))
     # A break at whitespace holds for the next word.
     seen = np.cumsum(breaks)[words.rows]
     breaks = np.diff(seen, prepend=0) > 0
@@ -121,10 +119,14 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
     return Constraints(words, allowed, breaks, preset[words.rows], punctuation)
 
 
-def biluo(first: BoolArray, last: BoolArray, labels: Iterable[str]) -> list[str]:
-    """Write the tags of entities' words, as spaCy does, from their borders and labels."""
+def biluo_tags(entity: IntArray, label: NDArray[np.uint64], strings: StringStore) -> list[str]:
+    """Write the tags of entities' words, as spaCy does, given each word's entity and label."""
+    first = np.diff(entity, prepend=-1) != 0
+    last = np.diff(entity, append=-1) != 0
     prefixes = np.array(["I", "L", "B", "U"])[2 * first.astype(int) + last]
-    return [f"{prefix}-{label}" for prefix, label in zip(prefixes, labels, strict=True)]
+    return [
+        f"{prefix}-{strings[name]}" for prefix, name in zip(prefixes, label.tolist(), strict=True)
+    ]
 
 
 def _columns(docs: Sequence[Doc], attrs: list[int]) -> list[NDArray[np.uint64]]:

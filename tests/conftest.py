@@ -73,11 +73,12 @@ def eager(nlp, labels=("FAC", "GPE"), *, seed=0, name="rnn_ner", **config):
     example = Example.from_dict(nlp.make_doc("Red Fort"), {})
     pipe.initialize(lambda: [example], nlp=nlp, labels=labels)
     rng = np.random.default_rng(seed)
-    output = pipe.model.get_ref("output_layer")
-    for param in output.param_names:
-        values = rng.normal(size=output.get_param(param).shape).astype("f")
-        output.set_param(param, values * (5 if param == "W" else 1))
-    bias = output.get_param("b").copy()
+    emissions, output = (pipe.model.get_ref(name) for name in ("emissions", "output_layer"))
+    for node in (emissions, output):
+        for param in node.param_names:
+            values = rng.normal(size=node.get_param(param).shape).astype("f")
+            node.set_param(param, values * (5 if param == "W" else 1))
+    bias = emissions.get_param("b").copy()
     bias[0] -= 2
-    output.set_param("b", bias)
+    emissions.set_param("b", bias)
     return pipe

@@ -225,7 +225,7 @@ class TestIncorrectSpans:
 
     def test_that_is_certain_has_a_finite_loss(self, nlp):
         pipe = eager(nlp, incorrect_spans_key=self.KEY)
-        output = pipe.model.get_ref("output_layer")
+        output = pipe.model.get_ref("emissions")
         output.set_param("W", output.get_param("W") * 0)
         output.set_param("b", np.array([0, 500, 0, 0, 0], dtype="f"))
         example = self.example(nlp, "Delhi", [(0, 5, "FAC")])

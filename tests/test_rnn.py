@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacy_rnn_tagger.layers.blocks import find_blocks
 from spacy_rnn_tagger.modules.padding import Padding
 from spacy_rnn_tagger.modules.rnn import GATES, Weights, run_stack
 
@@ -92,7 +93,7 @@ def test_forward_and_gradient_equal_numpy(cell, directions, depth):
 
     x = tensor(X)
     weights = [[Weights(*map(tensor, triple)) for triple in direction] for direction in layers]
-    Y = run_stack(cell, x, Padding(lengths), weights, [])
+    Y = run_stack(cell, x, Padding(lengths), weights)
     assert np.allclose(Y.detach().numpy(), numpy_stack(cell, X, lengths, layers), atol=1e-12)
 
     (Y * torch.tensor(R)).sum().backward()
@@ -115,21 +116,25 @@ def test_forward_and_gradient_equal_numpy(cell, directions, depth):
 def test_padding_is_undone(lengths, backward):
     padding = Padding(lengths)
     X = torch.arange(sum(lengths) * 2.0).reshape(-1, 2)
-    if not padding.blocks:
-        assert not sum(lengths)
-        return
-    padded = padding.pad(X, backward=backward)
-    again = padding.unpad(padding.pad(X), padded) if backward else padding.unpad(padded)
-    assert torch.equal(again[:, -2:], X)
-    assert sum(block[..., 0].numel() for block in padded) <= 2 * sum(lengths)
+    assert torch.equal(padding.unpad(padding.pad(X, backward=backward), backward=backward), X)
 
 
 def test_backward_reads_each_doc_from_its_end():
-    padding = Padding([2, 3])
     rows = torch.arange(5.0).unsqueeze(1)
-    [block] = padding.pad(rows, backward=True)
-    assert block[:, 0, 0].tolist() == [4, 3, 2]
-    assert block[:2, 1, 0].tolist() == [1, 0]
+    block = Padding([2, 0, 3]).pad(rows, backward=True)
+    assert block[:, 1, 0].tolist() == [4, 3, 2]
+    assert block[:2, 0, 0].tolist() == [1, 0]
+
+
+@given(st.lists(st.integers(0, 60), max_size=40), st.integers(20, 200), st.integers(0, 4))
+def test_blocks_part_the_docs(lengths, size, cost):
+    blocks = list(find_blocks(lengths, size, cost))
+    assert sorted(i for block in blocks for i in block) == list(range(len(lengths)))
+    for block in blocks:
+        own = [lengths[i] for i in block]
+        assert len(own) == 1 or max(own) * len(own) <= size
+        # Without its last doc, a block's padding is worth it.
+        assert sum(max(own) - length for length in own) <= cost * min(own)
 
 
 @pytest.mark.parametrize("cell", list(GATES))
@@ -145,7 +150,7 @@ def test_a_narrower_type_computes_nearly_the_same(cell):
             for array in (X, *layers[0][0], *layers[1][0])
         )
         weights = [[Weights(*arrays[:3])], [Weights(*arrays[3:])]]
-        Y = run_stack(cell, x, Padding([5, 9, 1]), weights, [], dtype)
+        Y = run_stack(cell, x, Padding([5, 9, 1]), weights, dtype=dtype)
         results.append([Y, *torch.autograd.grad(Y.square().sum(), [x, *arrays])])
     for exact, narrow in zip(*results, strict=True):
         assert narrow.dtype == torch.float32

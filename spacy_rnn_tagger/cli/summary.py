@@ -20,7 +20,13 @@ from ..pipeline import RNNEntityRecognizer
 from . import app
 
 # What a row is called; layers of other names keep theirs.
-_TITLES = {"embed": "embedding", "tag_output": "output", "hashembed": "hash embedding"}
+_TITLES = {
+    "embed": "embedding",
+    "emissions": "output",
+    "tag_output": "transitions",
+    "hashembed": "hash embedding",
+    "maxout_norm": "maxout, normalised",
+}
 _WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
 
 

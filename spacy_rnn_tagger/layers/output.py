@@ -1,67 +1,83 @@
-"""From hidden states to the scores of tags, with a CRF's transitions beside them."""
+"""From hidden states to the scores of tags, and a CRF's transitions beside them."""
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from thinc.backends import Ops
 from thinc.model import Model
 from thinc.types import Floats2d, FloatsXd, Ragged
+from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_choice
 from ..types import TagScores
 
 DECODERS = ("crf", "softmax")
-_CRF_PARAMS = ("transitions", "start", "end")
+_TRANSITIONS = ("transitions", "start", "end")
 # How far below "O" a tag begins that is added to a trained output: e**-10 of its probability.
 _MARGIN = 10.0
 
 
-def Output(*, decoder: str, nO: int | None = None) -> Model[Ragged, TagScores]:  # noqa: N802
-    """Create a linear output, W x + b, and for "crf" the scores of transitions.
+def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802 - a constructor
+    """Score the tags of each token by a linear map, W x + b.
 
     All weights begin at zero: an untrained model prefers no tag, and of equals decoding takes
     the first, which is "O".
 
+    nO: number of tags K; set from the labels if None. *Output:* (N, K).
+    """
+    params = {"W": None, "b": None}
+    dims = {"nI": None, "nO": nO}
+    return Model("emissions", _forward_emissions, init=_init_emissions, params=params, dims=dims)
+
+
+def TagOutput(  # noqa: N802
+    decoder: str, nO: int | None = None
+) -> Model[list[Floats2d], TagScores]:
+    """Put what the decoder needs into one: emissions, and for "crf" the scores of transitions.
+
+    Transitions begin at zero. For "softmax" there is nothing to learn here.
+
     decoder: "crf" or "softmax".
-    nO: number of tags K; set from the labels if None.
+    nO: number of tags K.
 
     RAISES ValueError: the decoder is not known.
     """
     check_choice("decoder", decoder, DECODERS)
-    params = {"W": None, "b": None}
-    if decoder == "crf":
-        params.update(dict.fromkeys(_CRF_PARAMS))
     return Model(
         "tag_output",
-        _forward,
-        init=_init,
-        params=params,
-        dims={"nI": None, "nO": nO},
+        _forward_output,
+        init=_init_output,
+        params=dict.fromkeys(_TRANSITIONS if decoder == "crf" else ()),
+        dims={"nO": nO},
         attrs={"decoder": decoder},
     )
 
 
-def resized(model: Model[Ragged, TagScores], nO: int) -> Model[Ragged, TagScores]:
-    """Create an output with more tags, whose best paths are still those of the smaller one.
+def resized(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
+    """Create either of these layers with more tags; best paths are still those of the smaller one.
 
     A new tag copies the weights and transitions of "O", and its bias is lower by a margin. So each
     path through a new tag has a better one, with "O" in its place, whatever the input.
 
     It is a new node, because an optimizer keeps moments of the old shapes for the old one.
     """
-    new = Output(decoder=model.attrs["decoder"], nO=nO)
-    if model.has_dim("nI"):
+    emits = model.name == "emissions"
+    new = Emissions(nO) if emits else TagOutput(model.attrs["decoder"], nO)
+    if emits and model.has_dim("nI"):
         new.set_dim("nI", model.get_dim("nI"))
-    if model.has_param("W"):
-        for name, shape in _shapes(new).items():
-            param = model.get_param(name)
-            grown = _copy_first(model.ops, param, shape)
-            if name == "b":
-                grown[len(param) :] -= _MARGIN
-            new.set_param(name, grown)
-            if model.has_grad(name):
-                grad = model.get_grad(name)
-                new.set_grad(name, model.ops.alloc(shape))
-                new.get_grad(name)[tuple(map(slice, grad.shape))] = grad
+    for name in model.param_names:
+        if not model.has_param(name):
+            continue
+        param = model.get_param(name)
+        grown = _copy_first(model.ops, param, _shape(new, name))
+        if name == "b":
+            grown[len(param) :] -= _MARGIN
+        new.set_param(name, grown)
+        if model.has_grad(name):
+            grad = model.get_grad(name)
+            new.set_grad(name, model.ops.alloc(grown.shape))
+            new.get_grad(name)[tuple(map(slice, grad.shape))] = grad
     return new
 
 
@@ -75,39 +91,59 @@ def _copy_first(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:
     return grown
 
 
-def _shapes(model: Model[Ragged, TagScores]) -> dict[str, tuple[int, ...]]:
+def _shape(model: Model[Any, Any], param: str) -> tuple[int, ...]:
     K = model.get_dim("nO")
-    shapes: dict[str, tuple[int, ...]] = {"W": (K, model.get_dim("nI")), "b": (K,)}
-    if model.attrs["decoder"] == "crf":
-        shapes.update(transitions=(K, K), start=(K,), end=(K,))
-    return shapes
+    if param == "W":
+        return K, model.get_dim("nI")
+    return (K, K) if param == "transitions" else (K,)
 
 
-def _forward(
-    model: Model[Ragged, TagScores], X: Ragged, is_train: bool
-) -> tuple[TagScores, Callable[[TagScores], Ragged]]:
-    H: Floats2d = X.dataXd
-    W = model.get_param("W")
-    emissions = model.ops.gemm(H, W, trans2=True) + model.get_param("b")
-    learned = _CRF_PARAMS if model.attrs["decoder"] == "crf" else ()
-    lengths = model.ops.to_numpy(X.lengths).tolist()
-    scores = TagScores(emissions, lengths, *(model.get_param(name) for name in learned))
+def _forward_emissions(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    H, W, b = (xp2torch(array) for array in (X.dataXd, *map(model.get_param, ("W", "b"))))
 
-    def backprop(d_scores: TagScores) -> Ragged:
-        dY = d_scores.emissions
-        model.inc_grad("W", model.ops.gemm(dY, H, trans1=True))
-        model.inc_grad("b", dY.sum(axis=0))
-        for name in learned:
-            model.inc_grad(name, getattr(d_scores, name))
-        return Ragged(model.ops.gemm(dY, W), X.lengths)
+    def backprop(dY: Ragged) -> Ragged:
+        d_scores = xp2torch(model.ops.as_contig(dY.dataXd))
+        model.inc_grad("W", torch2xp(d_scores.T @ H))
+        model.inc_grad("b", torch2xp(d_scores.sum(0)))
+        return Ragged(torch2xp(d_scores @ W), X.lengths)
 
-    return scores, backprop
+    return Ragged(torch2xp(torch.addmm(b, H, W.T)), X.lengths), backprop
 
 
-def _init(
-    model: Model[Ragged, TagScores], X: Ragged | None = None, Y: TagScores | None = None
+def _init_emissions(
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
 ) -> None:
     if X is not None:
         model.set_dim("nI", X.dataXd.shape[1])
-    for name, shape in _shapes(model).items():
-        model.set_param(name, model.ops.alloc(shape))
+    _allocate(model)
+
+
+def _forward_output(
+    model: Model[list[Floats2d], TagScores], X: list[Floats2d], is_train: bool
+) -> tuple[TagScores, Callable[[TagScores], list[Floats2d]]]:
+    ops = model.ops
+    lengths = [len(emissions) for emissions in X]
+    learned = {name: model.get_param(name) for name in model.param_names}
+
+    def backprop(d_scores: TagScores) -> list[Floats2d]:
+        for name in learned:
+            model.inc_grad(name, getattr(d_scores, name))
+        return ops.unflatten(d_scores.emissions, ops.asarray1i(lengths))
+
+    emissions = ops.flatten(X) if X else ops.alloc2f(0, model.get_dim("nO"))
+    return TagScores(emissions, lengths, **learned), backprop
+
+
+def _init_output(
+    model: Model[list[Floats2d], TagScores],
+    X: list[Floats2d] | None = None,
+    Y: TagScores | None = None,
+) -> None:
+    _allocate(model)
+
+
+def _allocate(model: Model[Any, Any]) -> None:
+    for name in model.param_names:
+        model.set_param(name, model.ops.alloc(_shape(model, name)))

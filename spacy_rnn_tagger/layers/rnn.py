@@ -87,14 +87,10 @@ def _forward(
     ]
     padding = Padding(ops.to_numpy(X.lengths).tolist(), inputs.device)
     dtype = torch.bfloat16 if model.attrs["mixed_precision"] and inputs.is_cuda else None
-    masks = []
-    rate = max(model.attrs["dropout"], model.attrs["dropout_rate"])
-    if is_train and rate:
-        widths = [inputs.shape[1]] + [model.get_dim("nO")] * len(layers)
-        masks = [xp2torch(ops.get_dropout_mask((len(inputs), width), rate)) for width in widths]
+    rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
     with torch.set_grad_enabled(is_train):
         outputs = (
-            run_stack(model.attrs["cell"], inputs, padding, layers, masks, dtype)
+            run_stack(model.attrs["cell"], inputs, padding, layers, rate, dtype)
             if len(inputs)
             else inputs.new_zeros(0, model.get_dim("nO"), requires_grad=is_train)
         )

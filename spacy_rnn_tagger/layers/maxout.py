@@ -1,0 +1,60 @@
+"""A maxout layer with layer normalisation, computed by torch."""
+
+from collections.abc import Callable
+
+import torch
+from thinc.api import glorot_uniform_init
+from thinc.model import Model
+from thinc.types import Floats2d
+from thinc.util import torch2xp, xp2torch
+
+_PIECES = 3
+_PARAMS = ("W", "b", "G", "shift")
+_EPSILON = 1e-8
+
+
+def Maxout(nO: int, nI: int) -> Model[Floats2d, Floats2d]:  # noqa: N802, N803 - as in Thinc
+    """Take the largest of three linear maps, and normalise it.
+
+    Goodfellow et al. (2013), "Maxout networks"; Ba et al. (2016), "Layer normalization". It is what
+    spaCy's embeddings end in; torch's matrix product uses all threads, Thinc's one.
+
+    *Input:* (U, nI). *Output:* (U, nO).
+    """
+    return Model(
+        "maxout_norm",
+        _forward,
+        init=_init,
+        params=dict.fromkeys(_PARAMS),
+        dims={"nO": nO, "nI": nI, "nP": _PIECES},
+    )
+
+
+def _forward(
+    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    nO = model.get_dim("nO")
+    inputs = xp2torch(X, requires_grad=is_train)
+    params = [xp2torch(model.get_param(name), requires_grad=is_train) for name in _PARAMS]
+    W, b, G, shift = params
+    with torch.set_grad_enabled(is_train):
+        pieces = torch.addmm(b, inputs, W.T).view(len(X), _PIECES, nO)
+        outputs = torch.nn.functional.layer_norm(pieces.amax(1), (nO,), G, shift, _EPSILON)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dX, *gradients = torch.autograd.grad(outputs, [inputs, *params], grad_outputs=xp2torch(dY))
+        for name, gradient in zip(_PARAMS, gradients, strict=True):
+            model.inc_grad(name, torch2xp(gradient))
+        return torch2xp(dX)
+
+    return torch2xp(outputs.detach()), backprop
+
+
+def _init(
+    model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None
+) -> None:
+    ops, nO, nI = model.ops, model.get_dim("nO"), model.get_dim("nI")
+    model.set_param("W", glorot_uniform_init(ops, (_PIECES * nO, nI)))
+    model.set_param("b", ops.alloc1f(_PIECES * nO))
+    model.set_param("G", ops.alloc1f(nO) + 1)
+    model.set_param("shift", ops.alloc1f(nO))
