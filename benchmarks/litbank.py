@@ -62,7 +62,7 @@ def _make_doc(sentences: list[Sentence], vocab: Vocab, path: Path) -> Doc:
     rows = [row for sentence in sentences for row in sentence]
     starts = [i == 0 for sentence in sentences for i in range(len(sentence))]
     doc = Doc(vocab, words=[row[0] for row in rows], sent_starts=starts)
-    spans = []
+    spans: list[Span] = []
     for layer in range(1, max(len(row) for row in rows)):
         tags = [row[layer].strip() if layer < len(row) else "" for row in rows]
         spans.extend(_spans(doc, tags, path))

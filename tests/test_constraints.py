@@ -50,7 +50,7 @@ def test_presets_stay_with_their_ids(nlp, pipe):
 
 def test_preset_conditions_what_stands_beside_it(nlp):
     """The best path given the preset, by enumeration; without it other tags would be best."""
-    pipe = eager(nlp, labels=("A",), seed=3)
+    pipe = eager(nlp, labels=("A",), seed=8)
     changed = 0
     for start in range(4):
         doc = make(nlp, ["Red", "Fort", "of", "Delhi"])

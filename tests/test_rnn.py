@@ -131,7 +131,7 @@ def test_blocks_part_the_docs(lengths, size, cost):
     blocks = list(find_blocks(lengths, size, cost))
     assert sorted(i for block in blocks for i in block) == list(range(len(lengths)))
     for block in blocks:
-        own = [lengths[i] for i in block]
+        own = [lengths[i] for i in block if lengths[i]] or [0]
         assert len(own) == 1 or max(own) * len(own) <= size
         # Without its last doc, a block's padding is worth it.
         assert sum(max(own) - length for length in own) <= cost * min(own)

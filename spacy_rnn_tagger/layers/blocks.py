@@ -65,13 +65,13 @@ def find_blocks(lengths: list[int], size: int, cost: int) -> Iterator[list[int]]
     longest = padding = 0
     for i in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         length = lengths[i]
-        padding += longest - length
-        full = (len(block) + 1) * longest > size
-        if block and (full or padding > cost * length):
-            yield block
-            block, padding = [], 0
+        if block and length:  # an empty doc has no column in a block
+            padding += longest - length
+            if padding > cost * length or (len(block) + 1) * longest > size:
+                yield block
+                block = []
         if not block:
-            longest = length
+            longest, padding = length, 0
         block.append(i)
     if block:
         yield block

@@ -1,0 +1,74 @@
+"""Systems that take turns, medians of rounds, ratios; what the machine was; a process's memory."""
+
+import gc
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+Rates = dict[str, list[float]]
+
+
+def alternate(systems: Mapping[str, Callable[[], Callable[[], int]]], rounds: int) -> Rates:
+    """Time each system once a round, in turn; a first round, not counted, warms up.
+
+    systems: of each name, what prepares a round and returns the work to be timed; that returns its
+        number of tokens.
+
+    RETURNS: of each name, tokens a second in each round.
+    """
+    rates: Rates = {name: [] for name in systems}
+    for number in range(rounds + 1):
+        for name, prepare in systems.items():
+            work = prepare()
+            gc.collect()
+            begin = time.perf_counter()
+            n_tokens = work()
+            seconds = time.perf_counter() - begin
+            if number:
+                rates[name].append(n_tokens / seconds)
+    return rates
+
+
+def median(rates: list[float]) -> float:
+    """Return the median."""
+    return statistics.median(rates)
+
+
+def ratio(rates: Rates, name: str, base: str) -> float:
+    """Return the median of the rounds' ratios: what disturbs a round disturbs both."""
+    pairs = zip(rates[name], rates[base], strict=True)
+    return statistics.median(mine / theirs for mine, theirs in pairs)
+
+
+def machine() -> dict[str, str]:
+    """Describe what the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("spacy", "thinc", "torch", "numpy")},
+        "torch threads": str(torch.get_num_threads()),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        return f"{len(names)} x {names[0]}"
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process and its children ever held, in MB (Unix only)."""
+    import resource
+
+    unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes on Linux
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(each).ru_maxrss for each in who) / unit
