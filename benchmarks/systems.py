@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Config, fix_random_seed
 
-from spacy_rnn_tagger.layers.blocks import find_blocks
+from spacy_rnn_tagger.layers.blocks import CPU, find_blocks
 
 from .packed import pack
 from .texts import batches, examples
@@ -101,7 +101,7 @@ def floors(lengths: Sequence[int], batch_size: int) -> dict[str, Callable[[], in
             [
                 _shape([batch[i] for i in block])
                 for batch in _in_batches(lengths, batch_size)
-                for block in find_blocks(batch, 8192, 3)
+                for block in find_blocks(batch, CPU.predict, CPU)
             ],
         ),
     ):

@@ -10,7 +10,7 @@ from .measure import Rates, alternate
 from .systems import TRAINED, floors, trained
 from .texts import Texts, first_tokens, unannotated
 
-BATCH_SIZE = 256
+BATCH_SIZE = 1000  # docs, spaCy's default
 FLOOR = "bare LSTM"
 
 

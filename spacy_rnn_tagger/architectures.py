@@ -4,7 +4,6 @@ from spacy.attrs import IDS
 from thinc.api import (
     chain,
     concatenate,
-    list2ragged,
     ragged2list,
     with_array,
 )
@@ -66,7 +65,7 @@ def build_rnn_tagger_v1(
     )
     emissions = Emissions(nO)
     output = TagOutput(decoder, nO)
-    scorer = chain(list2ragged(), rnn, emissions, ragged2list())
+    scorer = chain(rnn, emissions)
     model: TaggerModel = chain(tok2vec, InBlocks(scorer), output)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("rnn", rnn)
@@ -113,9 +112,7 @@ def build_rnn_encoder_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
-    model: Model[list[Floats2d], list[Floats2d]] = InBlocks(
-        chain(list2ragged(), rnn, ragged2list())
-    )
+    model: Model[list[Floats2d], list[Floats2d]] = InBlocks(rnn)
     model.set_dim("nO", rnn.get_dim("nO"))
     return model
 

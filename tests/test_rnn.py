@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn_tagger.layers.blocks import find_blocks
+from spacy_rnn_tagger.layers.blocks import Costs, find_blocks
 from spacy_rnn_tagger.modules.padding import Padding
 from spacy_rnn_tagger.modules.rnn import GATES, Weights, run_stack
 
@@ -126,15 +126,20 @@ def test_backward_reads_each_doc_from_its_end():
     assert block[:2, 0, 0].tolist() == [1, 0]
 
 
-@given(st.lists(st.integers(0, 60), max_size=40), st.integers(20, 200), st.integers(0, 4))
-def test_blocks_part_the_docs(lengths, size, cost):
-    blocks = list(find_blocks(lengths, size, cost))
+@given(
+    st.lists(st.integers(0, 60), max_size=40),
+    st.integers(20, 200),
+    st.integers(0, 50),
+    st.integers(0, 4),
+)
+def test_blocks_part_the_docs(lengths, size, start, width):
+    blocks = list(find_blocks(lengths, size, Costs(start, width, size, size)))
     assert sorted(i for block in blocks for i in block) == list(range(len(lengths)))
     for block in blocks:
         own = [lengths[i] for i in block if lengths[i]] or [0]
         assert len(own) == 1 or max(own) * len(own) <= size
         # Without its last doc, a block's padding is worth it.
-        assert sum(max(own) - length for length in own) <= cost * min(own)
+        assert sum(max(own) - length for length in own) <= start + width * min(own)
 
 
 @pytest.mark.parametrize("cell", list(GATES))

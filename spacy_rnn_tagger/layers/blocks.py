@@ -1,35 +1,38 @@
 """A batch in blocks of docs of similar length: little padding, and arrays that fit the cache."""
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
+from thinc.backends import Ops
 from thinc.model import Model
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ragged
 
 
 class Costs(NamedTuple):
-    """What is known of a device.
+    """What is known of a device. A block costs its steps, whatever their width, and a start.
 
-    block: the docs that cost as much as another block of their length, whose steps are work for
-        the kernel, whatever their width.
+    start: what takes as long as the start of a block, in tokens.
+    width: docs that take as long as the steps of a block of their length do by themselves.
     predict: tokens of a block at most, in prediction, unless a doc is longer.
     train: the same in training, where more is kept of each.
     """
 
-    block: int
+    start: int
+    width: int
     predict: int
     train: int
 
 
 # On a CPU, what is computed of a block had better stay in the cache. These numbers were measured,
 # with the LSTM of the default config. A GPU likes wide blocks; its numbers were not measured.
-_CPU = Costs(3, 8192, 4096)
-_GPU = Costs(256, 1 << 20, 1 << 18)
+CPU = Costs(160, 1, 8192, 4096)
+_GPU = Costs(0, 256, 1 << 20, 1 << 18)
 
 ListModel: TypeAlias = Model[list[Floats2d], list[Floats2d]]
 
 
-def InBlocks(layer: ListModel) -> ListModel:  # noqa: N802 - a layer's constructor
+def InBlocks(layer: Model[Ragged, Ragged]) -> ListModel:  # noqa: N802 - a layer's constructor
     """Apply a layer to docs of similar length at a time; its result must not depend on that."""
     dims = {"nO": layer.maybe_get_dim("nO")}
     return Model("in_blocks", _forward, init=_init, layers=[layer], dims=dims)
@@ -38,28 +41,33 @@ def InBlocks(layer: ListModel) -> ListModel:  # noqa: N802 - a layer's construct
 def _forward(
     model: ListModel, docs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    layer = model.layers[0]
-    costs = _CPU if model.ops.device_type == "cpu" else _GPU
+    layer, ops = model.layers[0], model.ops
+    costs = CPU if ops.device_type == "cpu" else _GPU
     size = costs.train if is_train else costs.predict
-    blocks = list(find_blocks([len(doc) for doc in docs], size, costs.block))
-    results = [layer([docs[i] for i in block], is_train) for block in blocks]
+    lengths = [len(doc) for doc in docs]
+    blocks = list(find_blocks(lengths, size, costs))
+    results = [layer(_joined(ops, docs, block), is_train) for block in blocks]
+
+    def in_order(arrays: list[Floats2d]) -> list[Floats2d]:
+        found: dict[int, Floats2d] = {}
+        for block, array in zip(blocks, arrays, strict=True):
+            found.update(zip(block, split(array, [lengths[i] for i in block]), strict=True))
+        return [found[i] for i in range(len(docs))]
 
     def backprop(d_outputs: list[Floats2d]) -> list[Floats2d]:
-        d_inputs = [
-            callback([d_outputs[i] for i in block])
-            for block, (_, callback) in zip(blocks, results, strict=True)
-        ]
-        return _in_order(blocks, d_inputs)
+        d_blocks = (_joined(ops, d_outputs, block) for block in blocks)
+        d_inputs = (run(d_block) for (_, run), d_block in zip(results, d_blocks, strict=True))
+        return in_order([d_input.dataXd for d_input in d_inputs])
 
-    return _in_order(blocks, [output for output, _ in results]), backprop
+    return in_order([output.dataXd for output, _ in results]), backprop
 
 
-def find_blocks(lengths: list[int], size: int, cost: int) -> Iterator[list[int]]:
+def find_blocks(lengths: list[int], size: int, costs: Costs) -> Iterator[list[int]]:
     """Part docs into blocks, where padding a doc would cost more than a block of its own.
 
     lengths: tokens of each doc.
     size: tokens of a block at most, padding included, unless a doc is longer.
-    cost: of a block, in docs.
+    costs: of a block.
     """
     block: list[int] = []
     longest = padding = 0
@@ -67,7 +75,7 @@ def find_blocks(lengths: list[int], size: int, cost: int) -> Iterator[list[int]]
         length = lengths[i]
         if block and length:  # an empty doc has no column in a block
             padding += longest - length
-            if padding > cost * length or (len(block) + 1) * longest > size:
+            if padding > costs.start + costs.width * length or (len(block) + 1) * longest > size:
                 yield block
                 block = []
         if not block:
@@ -77,13 +85,22 @@ def find_blocks(lengths: list[int], size: int, cost: int) -> Iterator[list[int]]
         yield block
 
 
-def _in_order(blocks: list[list[int]], arrays: list[list[Floats2d]]) -> list[Floats2d]:
-    order = [i for block in blocks for i in block]
-    found = dict(zip(order, (array for own in arrays for array in own), strict=True))
-    return [found[i] for i in range(len(order))]
+def split(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:
+    """Part rows into views of them, as Thinc's `Ops.unflatten` does, which takes ten times as long.
+
+    lengths: rows of each part.
+    """
+    ends = list(accumulate(lengths))
+    return [rows[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+
+def _joined(ops: Ops, arrays: list[Floats2d], block: list[int]) -> Ragged:
+    own = [arrays[i] for i in block]
+    return Ragged(ops.flatten(own), ops.asarray1i([len(array) for array in own]))
 
 
 def _init(
     model: ListModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None
 ) -> None:
-    model.layers[0].initialize(X=X)
+    joined = None if X is None else _joined(model.ops, X, list(range(len(X))))
+    model.layers[0].initialize(X=joined)

@@ -17,6 +17,7 @@ from thinc.model import Model
 from thinc.types import Floats2d
 
 from ..types import IntArray, Tok2VecModel
+from .blocks import split
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio (Knuth's hashing constant)
 
@@ -67,7 +68,7 @@ def _forward(
     words, index = _distinct(docs, model.attrs["attrs"])
     table, backprop_table = embed(words, is_train)
     index = ops.xp.asarray(index)
-    vectors = ops.unflatten(table[index], ops.asarray1i([len(doc) for doc in docs]))
+    vectors = split(table[index], [len(doc) for doc in docs])
 
     def backprop(d_vectors: list[Floats2d]) -> list[Doc]:
         d_table = ops.alloc2f(*table.shape)

@@ -11,6 +11,7 @@ from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_choice
 from ..types import TagScores
+from .blocks import split
 
 DECODERS = ("crf", "softmax")
 _TRANSITIONS = ("transitions", "start", "end")
@@ -130,7 +131,7 @@ def _forward_output(
     def backprop(d_scores: TagScores) -> list[Floats2d]:
         for name in learned:
             model.inc_grad(name, getattr(d_scores, name))
-        return ops.unflatten(d_scores.emissions, ops.asarray1i(lengths))
+        return split(d_scores.emissions, lengths)
 
     emissions = ops.flatten(X) if X else ops.alloc2f(0, model.get_dim("nO"))
     return TagScores(emissions, lengths, **learned), backprop
