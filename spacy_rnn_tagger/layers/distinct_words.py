@@ -67,7 +67,7 @@ def _forward(
         return empty, lambda d_vectors: []
     words, index = _distinct(docs, model.attrs["attrs"])
     table, backprop_table = embed(words, is_train)
-    index = ops.xp.asarray(index)
+    index = ops.xp.asarray(index, dtype="int32")  # for wider ones Thinc's scatter_add is slow
     vectors = split(table[index], [len(doc) for doc in docs])
 
     def backprop(d_vectors: list[Floats2d]) -> list[Doc]:

@@ -3,7 +3,9 @@
 Importing the module is enough.
 """
 
+import ctypes
 import os
+from contextlib import suppress
 
 import torch
 
@@ -12,8 +14,14 @@ import torch
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
-# The GNU allocator gives every freed block above a threshold back to the system, and the next batch
-# pays for its pages anew, a quarter of the time. The threshold rises to the largest block that was
-# ever freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). So one is freed, which was never written
-# and thus never had pages. Then up to 64 MiB stay with the process. Elsewhere it does nothing.
-torch.empty(32_000_000, dtype=torch.uint8)
+# The GNU allocator gives freed memory back to the system, and the next batch pays for its pages
+# anew, up to a quarter of the time. So it is told to keep more (mallopt(3)), unless the user's
+# environment tells it something else. Other allocators have no such call, or make no use of it.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = {_M_TRIM_THRESHOLD: 256 << 20, _M_MMAP_THRESHOLD: 32 << 20}  # bytes; 32 MiB is the most
+
+if not any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")):
+    with suppress(AttributeError, OSError, TypeError):  # no mallopt, no way to look
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, n_bytes in _KEPT.items():
+            mallopt(parameter, n_bytes)
