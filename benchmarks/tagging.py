@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .measure import Rates, alternate
-from .systems import TRAINED, floors, trained
+from .systems import TRAINED, floors, rnn_ner, trained
 from .texts import Texts, first_tokens, unannotated
 
 BATCH_SIZE = 1000  # docs, spaCy's default
@@ -16,7 +16,8 @@ FLOOR = "bare LSTM"
 
 def measure_tagging(texts: Texts, n_tokens: int, rounds: int) -> dict[str, Rates]:
     """Measure all systems on all texts; of the bare LSTM's forms the fastest counts."""
-    systems = {name: trained(make, next(iter(texts.values()))) for name, make in TRAINED.items()}
+    makers = {**TRAINED, "rnn_ner, bfloat16": rnn_ner(mixed_precision=True)}
+    systems = {name: trained(make, next(iter(texts.values()))) for name, make in makers.items()}
     results = {}
     for name, docs in texts.items():
         docs = first_tokens(docs, n_tokens)

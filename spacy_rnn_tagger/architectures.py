@@ -50,7 +50,8 @@ def build_rnn_tagger_v1(
     dropout: rate for embeddings and hidden states in training. The rate of `nlp.update`
         (`[training] dropout` in a config) applies where it is higher.
     decoder: "crf" learns which tag follows which; "softmax" scores each token by itself.
-    mixed_precision: on a GPU, compute the recurrence in bfloat16; no effect on a CPU.
+    mixed_precision: compute the recurrence in bfloat16, on a GPU and, in the predictions of an
+        LSTM, on a CPU with AVX512_BF16; elsewhere no effect.
     nO: number of tags; set from the labels if None.
 
     RAISES ValueError: a setting is not among the allowed ones or out of its range.

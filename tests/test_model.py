@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Config, fix_random_seed, list2ragged, set_dropout_rate
@@ -157,6 +158,24 @@ def test_dropout_keeps_the_share_it_says(docs):
     X = list2ragged().predict(model.get_ref("tok2vec").predict(docs))
     zero = [float((rnn(X, is_train=True)[0].dataXd == 0).mean()) for _ in range(60)]
     assert np.mean(zero) == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_mixed_precision_on_a_cpu(docs, cell, has_instructions, monkeypatch):
+    # Without such instructions torch computes the same, slowly.
+    name = "_is_avx512_bf16_supported"
+    monkeypatch.setattr(torch.cpu, name, lambda: has_instructions, raising=False)
+    model = build(docs, cell=cell, dropout=0.0)
+    predicted, learned = [], []
+    for model.get_ref("rnn").attrs["mixed_precision"] in (False, True):
+        fix_random_seed(0)
+        predicted.append(model.predict(docs).emissions)
+        learned.append(model.begin_update(docs)[0].emissions)
+    wide, narrow = predicted
+    assert np.array_equal(wide, narrow) != (cell == "lstm" and has_instructions)
+    assert np.linalg.norm(wide - narrow) < 0.02 * np.linalg.norm(wide)
+    assert np.array_equal(*learned)
 
 
 @pytest.mark.parametrize(

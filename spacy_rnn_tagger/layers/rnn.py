@@ -36,8 +36,9 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     bidirectional: read each doc from its end as well.
     dropout: rate for the input and for each layer's hidden states in training. The rate that
         `nlp.update` is given applies where it is higher.
-    mixed_precision: on a GPU, compute the recurrence in bfloat16 (Kalamkar et al. 2019), whose
-        range is that of float32, so that gradients need no scaling. No effect on a CPU.
+    mixed_precision: compute the recurrence in bfloat16 (Kalamkar et al. 2019), whose range is that
+        of float32, so that gradients need no scaling: on a GPU, and in the predictions of an LSTM
+        on a CPU that has instructions for it (AVX512_BF16). Elsewhere no effect.
 
     RAISES ValueError: the cell is not known, or a number is out of its range.
     """
@@ -86,7 +87,7 @@ def _forward(
         for directions in names
     ]
     padding = Padding(ops.to_numpy(X.lengths).tolist(), inputs.device)
-    dtype = torch.bfloat16 if model.attrs["mixed_precision"] and inputs.is_cuda else None
+    dtype = torch.bfloat16 if _narrow_pays(model, inputs.device, is_train) else None
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
     with torch.set_grad_enabled(is_train):
         outputs = (
@@ -110,6 +111,21 @@ def _forward(
         return Ragged(torch2xp(dX), X.lengths)
 
     return Ragged(torch2xp(outputs.detach()), X.lengths), backprop
+
+
+def _narrow_pays(model: Model[Ragged, Ragged], device: torch.device, is_train: bool) -> bool:
+    """Tell whether bfloat16 is wanted and faster.
+
+    On a CPU torch computes an LSTM in it with AVX-512's instructions; without them, or another
+    cell, it takes longer. In training it gained nothing.
+    """
+    if not model.attrs["mixed_precision"]:
+        return False
+    if device.type != "cpu":
+        return True
+    # Not a public name; older versions of torch don't have it.
+    has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return model.attrs["cell"] == "lstm" and not is_train and has_instructions()
 
 
 def _init(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None) -> None:
