@@ -33,7 +33,7 @@ POINT: dict[str, Any] = {
 SERIES: dict[str, list[dict[str, Any]]] = {
     "tokens": [{"n_tokens": n} for n in (1_000, 10_000, 100_000, 1_000_000)],
     "tokens of a doc": [{"doc_length": n} for n in (5, 50, 500, 5_000, 100_000)],
-    "labels": [{"n_labels": n} for n in (2, 10, 100)] + [{"n_labels": 1000, "n_tokens": 10_000}],
+    "labels": [{"n_labels": n, "n_tokens": 10_000} for n in (2, 10, 100, 1000)],
     "labels, softmax": [
         {"n_labels": n, "n_tokens": 10_000, "decoder": "softmax"} for n in (100, 1000)
     ],

@@ -34,11 +34,13 @@ def show_rates(title: str, results: dict[str, Rates], bases: dict[str, str]) -> 
 
 
 def show_rows(title: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Print dictionaries of the same keys as a table."""
+    """Print dictionaries as a table, each key a column."""
     rows = list(rows)
-    table = Table(*rows[0], title=title)
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*keys, title=title)
     for row in rows:
-        table.add_row(*(f"{v:,.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+        values = (row.get(key, "") for key in keys)
+        table.add_row(*(f"{v:,.3f}" if isinstance(v, float) else str(v) for v in values))
     console.print(table)
 
 

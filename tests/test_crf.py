@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn_tagger.modules.crf import Lattice, forward_backward, viterbi
+from spacy_rnn_tagger.modules.crf import Lattice, forward_backward
 from spacy_rnn_tagger.modules.steps import Steps
+from spacy_rnn_tagger.modules.viterbi import viterbi
+from spacy_rnn_tagger.tags import TagScheme
 
 
 def random_lattice(rng, N, K, forbid=0.0, scale=2.0):
@@ -68,16 +70,27 @@ def test_expectations_equal_enumeration(seed, lengths, K, forbid):
         assert np.allclose(ours, theirs, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+# Large enough for all; one doc at a time; so small that predecessors are pruned.
+TABLES = [1 << 16, 16, 1]
+
+
+def viterbi_by(table, lattice, lengths):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spacy_rnn_tagger.modules.viterbi._TABLE", table)
+        return viterbi(lattice, Steps(lengths))
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     st.integers(0, 10**6),
     st.lists(st.integers(0, 5), min_size=1, max_size=5),
     st.integers(1, 4),
-    st.sampled_from([0.0, 0.2]),
+    st.sampled_from([0.0, 0.2, 0.5]),
+    st.sampled_from(TABLES),
 )
-def test_viterbi_equals_enumeration(seed, lengths, K, forbid):
+def test_viterbi_equals_enumeration(seed, lengths, K, forbid, table):
     lattice = random_lattice(np.random.default_rng(seed), sum(lengths), K, forbid)
-    best = viterbi(lattice, Steps(lengths)).tolist()
+    best = viterbi_by(table, lattice, lengths).tolist()
     start = 0
     for length in lengths:
         if length:
@@ -88,12 +101,25 @@ def test_viterbi_equals_enumeration(seed, lengths, K, forbid):
         start += length
 
 
-def test_viterbi_in_slices_is_the_same(monkeypatch):
-    lengths = [4, 6, 5, 4, 6, 3]
-    lattice = random_lattice(np.random.default_rng(3), sum(lengths), 3)
-    whole = viterbi(lattice, Steps(lengths))
-    monkeypatch.setattr("spacy_rnn_tagger.modules.crf._VITERBI_TABLE", 9)
-    assert np.array_equal(viterbi(lattice, Steps(lengths)), whole)
+@pytest.mark.parametrize("scheme", ["BIO", "BILUO", "IO"])
+@pytest.mark.parametrize("scale", [0.0, 0.3, 5.0])
+def test_viterbi_is_the_same_by_any_table(scheme, scale):
+    """With many labels: transitions all zero, as with softmax, and up to where none is pruned."""
+    rng = np.random.default_rng(3)
+    tags = TagScheme(scheme, [f"L{i}" for i in range(20)])
+    lengths = [4, 6, 0, 5, 14, 6, 3]
+    lattice = random_lattice(rng, sum(lengths), len(tags.tags))
+    # Ties and forbidden tags, too.
+    emissions = np.where(rng.random(lattice.emissions.shape) < 0.1, -np.inf, lattice.emissions)
+    legal = (tags.legal_transitions, tags.legal_start, tags.legal_end)
+    learned = (
+        np.where(mask, scale * values, -np.inf)
+        for mask, values in zip(legal, lattice[1:], strict=True)
+    )
+    lattice = Lattice(emissions.round(1), *learned)
+    first, *others = (viterbi_by(table, lattice, lengths) for table in (1 << 16, 10_000, 200, 1))
+    for other in others:
+        assert np.array_equal(first, other)
 
 
 def test_extreme_scores_and_long_docs_stay_finite():

@@ -20,9 +20,9 @@ from ..modules.crf import (
     Lattice,
     forward_backward,
     log_sum_exp,
-    viterbi,
 )
 from ..modules.steps import Steps
+from ..modules.viterbi import viterbi
 from ..tags import TagScheme
 from ..types import BoolArray, IntArray, TagScores
 

@@ -22,9 +22,6 @@ from .steps import Steps
 FloatArray = NDArray[np.floating]
 # Below this, exp() is zero; a finite floor keeps (-inf) - (-inf) from becoming NaN.
 _FLOOR = -1e30
-# At most this many numbers in one table of Viterbi's candidates (K x K x docs), to stay in the
-# processor's cache; one doc at a time where K x K is more.
-_VITERBI_TABLE = 1 << 16
 
 
 class Lattice(NamedTuple):
@@ -147,45 +144,6 @@ def log_sums(lattice: Lattice, steps: Steps) -> LogSums:
     log_partition = np.zeros(steps.n_docs)
     log_partition[steps.doc_of[steps.last]] = log_sum_exp(alpha[steps.last] + end)
     return LogSums(alpha, beta, log_partition)
-
-
-def viterbi(lattice: Lattice, steps: Steps) -> IntArray:
-    """Find the path of highest score of each doc (Viterbi 1967); of equals, the lower tags.
-
-    RETURNS: the tag of each token. *Shape:* (N,).
-    """
-    emissions = lattice.emissions[steps.forward]
-    K = emissions.shape[1]
-    transitions = lattice.transitions
-    best = np.empty_like(emissions)  # of all paths into a tag, its own emission included
-    if steps.n_tokens:
-        best[: steps.bounds[1]] = lattice.start + emissions[: steps.bounds[1]]
-    width = max(1, _VITERBI_TABLE // (K * K))
-    candidates = np.empty((K, K, min(width, steps.n_docs)), best.dtype)
-    for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
-        for first in range(0, stop - begin, width):
-            some = slice(first, min(first + width, stop - begin))
-            rows = slice(before + some.start, before + some.stop)
-            table = candidates[:, :, : some.stop - some.start]
-            np.add(best[rows].T[:, None], transitions[:, :, None], out=table)
-            np.max(table, axis=0, out=best[begin + some.start : begin + some.stop].T)
-        best[begin:stop] += emissions[begin:stop]
-    return _trace(best, lattice, steps)
-
-
-def _trace(best: FloatArray, lattice: Lattice, steps: Steps) -> IntArray:
-    """Follow the best paths from their ends to their starts."""
-    paths = np.empty(steps.n_tokens, dtype=np.int64)
-    into = np.ascontiguousarray(lattice.transitions.T)
-    tag = np.empty(0, dtype=np.int64)
-    for begin, stop in reversed(list(pairwise(steps.bounds))):
-        # To the docs that go on from here come those that end here.
-        scores = best[begin:stop].copy()
-        scores[: len(tag)] += into[tag]
-        scores[len(tag) :] += lattice.end
-        tag = scores.argmax(axis=1)
-        paths[steps.forward[begin:stop]] = tag
-    return paths
 
 
 def log_sum_exp(scores: FloatArray) -> FloatArray:
