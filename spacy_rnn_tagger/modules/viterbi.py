@@ -61,7 +61,7 @@ def _pruned(transitions: FloatArray) -> _Step:
     """Leave out the predecessors that cannot win, which with many tags are nearly all.
 
     A tag like "I" has its two predecessors listed. To the others may lead any tag; but one whose
-    best transition does not reach what another's worst one reaches, wins nowhere. (The search is
+    best transition gets no further than another's worst one wins nowhere. (The search is
     exact; Esposito and Radicioni 2009, "CarpeDiem", prune by similar bounds.)
     """
     legal = np.isfinite(transitions)
@@ -77,8 +77,10 @@ def _pruned(transitions: FloatArray) -> _Step:
     def advance(scores: FloatArray, result: FloatArray) -> None:
         for own, out in zip(scores, result, strict=True):
             out[few] = (own[listed] + into_few).max(axis=0)
-            candidates = np.flatnonzero(own + highest >= (own + lowest).max())
-            best = np.full(len(many), -np.inf, own.dtype)
+            worst = own + lowest
+            top = worst.argmax()
+            best = own[top] + into_many[top]
+            candidates = np.flatnonzero(own + highest > worst[top])
             for begin in range(0, len(candidates), width):
                 rows = candidates[begin : begin + width]
                 np.maximum(best, (own[rows, None] + into_many[rows]).max(axis=0), out=best)
