@@ -62,7 +62,7 @@ def measure_point(change: dict[str, Any]) -> dict[str, Any]:
 def main(point: dict[str, Any]) -> None:
     """Tag once to warm up, then measure, and print the result."""
     torch.set_num_threads(point["threads"])
-    nlp = _pipeline(point)
+    nlp = make_pipeline(point)
     warm = {**point, "n_tokens": min(point["n_tokens"], 20_000), "n_process": 1}
     _tag(nlp, warm)
     before = peak_memory()
@@ -107,7 +107,7 @@ def _docs(nlp: Language, point: dict[str, Any]) -> Iterator[Doc]:
         left -= length
 
 
-def _pipeline(point: dict[str, Any]) -> Language:
+def make_pipeline(point: dict[str, Any]) -> Language:
     """Make a pipeline with labels, trained a little."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
