@@ -54,7 +54,8 @@ def _init(
     model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None
 ) -> None:
     ops, nO, nI = model.ops, model.get_dim("nO"), model.get_dim("nI")
-    model.set_param("W", glorot_uniform_init(ops, (_PIECES * nO, nI)))
+    # As in Thinc, Glorot's rule is applied to the first two dimensions.
+    model.set_param("W", glorot_uniform_init(ops, (nO, _PIECES, nI)).reshape(_PIECES * nO, nI))
     model.set_param("b", ops.alloc1f(_PIECES * nO))
     model.set_param("G", ops.alloc1f(nO) + 1)
     model.set_param("shift", ops.alloc1f(nO))
