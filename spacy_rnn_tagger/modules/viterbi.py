@@ -17,8 +17,6 @@ from .steps import Steps
 
 # At most this many numbers in a table of candidates, to stay in the processor's cache.
 _TABLE = 1 << 16
-# A tag of at most this many predecessors has them listed.
-_FEW = 2
 
 # From the scores of some docs (docs, K) to the scores after a step, written to the second array.
 _Step: TypeAlias = Callable[[FloatArray, FloatArray], None]
@@ -34,7 +32,7 @@ def viterbi(lattice: Lattice, steps: Steps) -> IntArray:
     if steps.n_tokens:
         best[: steps.bounds[1]] = lattice.start + emissions[: steps.bounds[1]]
     small = lattice.transitions.size <= _TABLE
-    advance = (_whole if small else _pruned)(lattice.transitions.astype(best.dtype))
+    advance = (_whole if small else _pruned)(lattice.transitions)
     for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
         advance(best[before : before + stop - begin], best[begin:stop])
         best[begin:stop] += emissions[begin:stop]
@@ -60,16 +58,19 @@ def _whole(transitions: FloatArray) -> _Step:
 def _pruned(transitions: FloatArray) -> _Step:
     """Leave out the predecessors that cannot win, which with many tags are nearly all.
 
-    A tag like "I" has its two predecessors listed. To the others may lead any tag; but one whose
-    best transition gets no further than another's worst one wins nowhere. (The search is
-    exact; Esposito and Radicioni 2009, "CarpeDiem", prune by similar bounds.)
+    A tag of at most two predecessors, like "I", has them listed. To the others may lead any tag;
+    but one whose best transition gets no further than another's worst one wins nowhere. (The search
+    is exact; Esposito and Radicioni 2009, "CarpeDiem", prune by similar bounds.)
     """
     legal = np.isfinite(transitions)
-    is_few = legal.sum(axis=0) <= _FEW
+    is_few = legal.sum(axis=0) <= 2
     is_few[0] = False  # one at least is of the other kind
     few, many = np.flatnonzero(is_few), np.flatnonzero(~is_few)
-    listed = np.argsort(~legal[:, few], axis=0, kind="stable")[:_FEW]
-    into_few, into_many = transitions[listed, few], transitions[:, many]
+    before = np.compress(is_few, legal, axis=1).T.copy()  # a row for each of the few
+    first, last = before.argmax(axis=1), len(legal) - 1 - before[:, ::-1].argmax(axis=1)
+    listed = np.stack([first, last])
+    into_few = transitions[listed, few]
+    into_many = np.compress(~is_few, transitions, axis=1)
     highest = into_many.max(axis=1)
     lowest = into_many.min(axis=1)
     width = max(1, _TABLE // len(transitions))
@@ -92,7 +93,7 @@ def _pruned(transitions: FloatArray) -> _Step:
 def _trace(best: FloatArray, lattice: Lattice, steps: Steps) -> IntArray:
     """Follow the best paths from their ends to their starts."""
     paths = np.empty(steps.n_tokens, dtype=np.int64)
-    into = np.ascontiguousarray(lattice.transitions.T)
+    into = lattice.transitions.T
     tag = np.empty(0, dtype=np.int64)
     for begin, stop in reversed(list(pairwise(steps.bounds))):
         # To the docs that go on from here come those that end here.
