@@ -35,6 +35,7 @@ def alternate(systems: Mapping[str, Callable[[], Callable[[], int]]], rounds: in
             seconds = time.perf_counter() - begin
             if number:
                 rates[name].append(n_tokens / seconds)
+    gc.unfreeze()
     return rates
 
 

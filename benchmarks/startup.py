@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 
 import spacy
 
+from .growth import POINT, make_pipeline
+
 # Makes a Python process not see that the plugin is installed.
 _HIDE = """
 import importlib.metadata as metadata
@@ -50,8 +52,6 @@ def measure_startup(rounds: int) -> dict[str, dict[str, float]]:
 
 
 def _first_doc(folder: Path) -> dict[str, float]:
-    from .growth import POINT, make_pipeline
-
     make_pipeline(POINT).to_disk(folder / "pipeline")
     begin = time.perf_counter()
     nlp = spacy.load(folder / "pipeline")
