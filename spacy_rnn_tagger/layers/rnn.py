@@ -117,7 +117,7 @@ def _narrow_pays(model: Model[Ragged, Ragged], device: torch.device, is_train: b
     """Tell whether bfloat16 is wanted and faster.
 
     On a CPU torch computes an LSTM in it with AVX-512's instructions; without them, or another
-    cell, it takes longer. In training it gained nothing.
+    cell, it takes longer. So does the backward pass over docs of some hundred tokens.
     """
     if not model.attrs["mixed_precision"]:
         return False
