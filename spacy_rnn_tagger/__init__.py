@@ -1,5 +1,9 @@
 """Recurrent named-entity recognition for spaCy.
 
-Nothing needs to be imported from here: the component ``rnn_ner``, its architectures and the
-``spacy rnn`` commands register themselves through entry points.
+The component ``rnn_ner``, its architectures and the ``spacy rnn`` commands register themselves
+through entry points; nothing needs to be imported for them. What is here reads their results.
 """
+
+from .groups import confidence
+
+__all__ = ["confidence"]

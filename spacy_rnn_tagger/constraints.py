@@ -13,6 +13,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_PUNCT, IS_SPACE, SENT_START
 from spacy.strings import StringStore
 from spacy.tokens import Doc
 
+from .errors import check_choice
 from .tags import TagScheme
 from .types import BoolArray, EntitySpan, IntArray, Spans
 
@@ -58,8 +59,12 @@ class Constraints:
         A run of nothing but punctuation is no entity. Entities that were there are not repeated.
         """
         spans = tags.spans(np.where(self.preset, 0, ids), self.breaks)
+        return spans.select(self.has_text(spans))
+
+    def has_text(self, spans: Spans) -> BoolArray:
+        """Tell which spans are more than punctuation."""
         text = np.concatenate(([0], np.cumsum(~self.punctuation)))
-        return spans.select(text[spans.ends] > text[spans.starts])
+        return text[spans.ends] > text[spans.starts]
 
     def locate(self, spans: Spans, tags: TagScheme) -> list[list[EntitySpan]]:
         """Turn spans of the batch's words into those of each doc's tokens."""
@@ -72,6 +77,22 @@ class Constraints:
         for doc, first, last, label in rows:
             found[doc].append((first, last, tags.labels[label]))
         return found
+
+    def in_words(self, spans: Sequence[Sequence[EntitySpan]], tags: TagScheme) -> Spans:
+        """Turn spans of each doc's tokens into those of the batch's words, undoing `locate`.
+
+        Whitespace at the ends of a span is left out, so it may have no word.
+
+        RAISES ValueError: a label is not among those of `tags`.
+        """
+        numbers = {label: number for number, label in enumerate(tags.labels)}
+        columns = []
+        for offset, own in zip(self.words.starts.tolist(), spans, strict=True):
+            for start, end, label in own:
+                check_choice("label", label, numbers)
+                columns.append((offset + start, offset + end, numbers[label]))
+        starts, ends, labels = np.array(columns, dtype=np.int64).reshape(-1, 3).T
+        return Spans(*np.searchsorted(self.words.rows, [starts, ends]), labels)
 
 
 def find_words(docs: Sequence[Doc]) -> Words:

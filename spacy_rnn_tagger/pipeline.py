@@ -1,7 +1,7 @@
 """The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from thinc.api import Config, Optimizer, set_dropout_rate
 
 from .annotation import check_labels, find_labels, survey
 from .constraints import read_constraints
-from .layers.lattice import decode
-from .layers.posterior import span_posteriors
+from .errors import check_at_least
+from .groups import SPANS_KEY, write_group
+from .inference import Inference
 from .layers.vocabulary import build_vocabularies
 from .loading import check_files, checked_loading, own_weights
 from .losses import annotation_loss, tutor_loss
 from .scoring import score_entities
 from .tags import TagScheme
-from .types import EntitySpan, TaggerModel, TagScores
+from .thresholds import Threshold, check_labels_of, check_threshold, of_each
+from .types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 
 default_model_config = """
 [model]
@@ -50,11 +52,14 @@ _SAMPLE = 10
 
 @Language.factory(
     "rnn_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
         "scheme": "BIO",
+        "spans_key": SPANS_KEY,
+        "candidates": None,
         "threshold": 0.0,
+        "temperature": 1.0,
         "incorrect_spans_key": None,
         "scorer": {"@scorers": "spacy_rnn_tagger.ner_scorer.v1"},
     },
@@ -72,7 +77,10 @@ def make_rnn_ner(
     name: str,
     model: TaggerModel,
     scheme: str,
-    threshold: float,
+    spans_key: str | None,
+    candidates: float | None,
+    threshold: float | dict[str, float],
+    temperature: float,
     incorrect_spans_key: str | None,
     scorer: Callable[..., Any] | None,
 ) -> "RNNEntityRecognizer":
@@ -82,7 +90,10 @@ def make_rnn_ner(
         model,
         name,
         scheme=scheme,
+        spans_key=spans_key,
+        candidates=candidates,
         threshold=threshold,
+        temperature=temperature,
         incorrect_spans_key=incorrect_spans_key,
         scorer=scorer,
     )
@@ -95,13 +106,19 @@ class RNNEntityRecognizer(TrainablePipe):
     model: an architecture such as `spacy_rnn_tagger.RNNTagger.v1`.
     name: the component's name in the pipeline.
     scheme: how spans become tags, "BIO", "BILUO" or "IO".
-    threshold: the least probability with which an entity is written to `doc.ents`, from 0 to 1.
+    spans_key: the group in `doc.spans` that holds the entities with their exact probabilities, in
+        `attrs["scores"]`; `confidence` reads one. None for no group, and nothing is computed.
+    candidates: write to that group also the spans that lost, down to this probability, above 0.
+    threshold: the least probability with which an entity is written to `doc.ents`, from 0 to 1;
+        one for all labels or one for each that is named. What is below it stays in the group.
+    temperature: what scores are divided by before they become probabilities; `spacy rnn calibrate`
+        finds it. The best entities are the same at any.
     incorrect_spans_key: the group in `doc.spans` of training docs that holds spans known not to be
         entities of their label.
     scorer: what `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
 
-    RAISES ValueError: the scheme is not known, the threshold is out of its range, or the model is
-        that of another component.
+    RAISES ValueError: the scheme is not known, a number is out of its range, candidates are to be
+        written to no group, or the model is that of another component.
     """
 
     def __init__(
@@ -111,12 +128,20 @@ class RNNEntityRecognizer(TrainablePipe):
         name: str = "rnn_ner",
         *,
         scheme: str = "BIO",
-        threshold: float = 0.0,
+        spans_key: str | None = SPANS_KEY,
+        candidates: float | None = None,
+        threshold: Threshold = 0.0,
+        temperature: float = 1.0,
         incorrect_spans_key: str | None = None,
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must be from 0 to 1, but got {threshold!r}.")
+        check_threshold(threshold)
+        if candidates is not None and not 0 < candidates <= 1:
+            raise ValueError(f"candidates must be above 0 and at most 1, but got {candidates!r}.")
+        if candidates is not None and spans_key is None:
+            raise ValueError("candidates are written to the group that spans_key names; it is None.")
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
         if not model.has_ref("output_layer"):
             raise ValueError(
                 f"Component '{name}': its model is '{model.name}', which has no output for tags. "
@@ -129,7 +154,10 @@ class RNNEntityRecognizer(TrainablePipe):
         self.cfg: dict[str, Any] = {
             "labels": [],
             "scheme": scheme,
+            "spans_key": spans_key,
+            "candidates": candidates,
             "threshold": threshold,
+            "temperature": temperature,
             "incorrect_spans_key": incorrect_spans_key,
         }
         self._tags = TagScheme(scheme, ())
@@ -180,7 +208,8 @@ class RNNEntityRecognizer(TrainablePipe):
         nlp: the pipeline.
         labels: the labels, as `spacy init labels` writes them; taken from the sample if None.
 
-        RAISES ValueError, TypeError: the sample is empty or not of examples (spaCy's E923, E930).
+        RAISES ValueError, TypeError: the sample is empty or not of examples (spaCy's E923, E930),
+            or a threshold is set for a label that there is not.
 
         WARNS UserWarning: entities whose borders are not those of tokens, all of them at once.
             Their tokens count as not annotated.
@@ -189,6 +218,7 @@ class RNNEntityRecognizer(TrainablePipe):
         check_lexeme_norms(self.vocab, self.name)
         found, misaligned = survey(get_examples())
         self._add_labels(check_labels(found) if labels is None else labels)
+        check_labels_of(self.cfg["threshold"], self.labels)
         if misaligned:
             warnings.warn(
                 f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
@@ -203,35 +233,84 @@ class RNNEntityRecognizer(TrainablePipe):
             self.set_output(len(self.tags.tags))
         self.model.initialize(X=sample)
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[EntitySpan]]:
-        """Find the entities of docs, which are not changed.
-
-        RETURNS: for each doc its (start token, end token, label).
-        """
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """Find the entities of docs, which are not changed."""
         docs = list(docs)
         self._add_labels(find_labels(docs))
         if not self.labels or not any(len(doc) for doc in docs):
-            return [[] for _ in docs]
+            return [Prediction([], [], []) for _ in docs]
+        thresholds = of_each(self.cfg["threshold"], self.labels)
+        inference = self.infer(docs)
+        if self.cfg["spans_key"] is None and not thresholds.any():
+            return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
+        if self.cfg["candidates"] is None:
+            spans = entities = inference.entities()
+            p = inference.posteriors(spans)
+            entities = spans.select(p >= thresholds[spans.labels])
+        else:
+            spans, p, is_entity = inference.candidates(self.cfg["candidates"])
+            entities = spans.select(is_entity & (p >= thresholds[spans.labels]))
+        scores = iter(p.tolist())
+        return [
+            Prediction(own, scored, list(islice(scores, len(scored))))
+            for own, scored in zip(
+                inference.locate(entities), inference.locate(spans), strict=True
+            )
+        ]
+
+    def infer(self, docs: Sequence[Doc]) -> Inference:
+        """Run the network over docs, for whatever is to be inferred from its scores.
+
+        docs: one or more, whose entities are of known labels, as all are after `predict`.
+        """
         constraints = read_constraints(docs, self.tags)
         words = constraints.words
         scores = self.model.predict(docs).select(words.rows, words.lengths)
-        spans = constraints.find(decode(scores, self.tags, constraints.allowed), self.tags)
-        if self.cfg["threshold"]:
-            p = span_posteriors(scores, self.tags, spans, constraints.breaks, constraints.allowed)
-            spans = spans.select(p >= self.cfg["threshold"])
-        return constraints.locate(spans, self.tags)
+        return Inference(scores, self.tags, constraints, self.cfg["temperature"])
 
-    def set_annotations(self, docs: Iterable[Doc], scores: list[list[EntitySpan]]) -> None:
-        """Write what `predict` found to `doc.ents`, beside what is set already."""
-        for doc, spans in zip(docs, scores, strict=True):
-            entities = [Span(doc, start, end, label=label) for start, end, label in spans]
+    def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
+        """Find the n likeliest analyses of each doc, with their exact probabilities.
+
+        An analysis is all entities of a doc together; those that were set before are in each of
+        them. It may have an entity of nothing but punctuation, which `doc.ents` never gets.
+
+        docs: as `predict` takes them: before the component has set its entities.
+        n: how many; a doc that has fewer gets fewer.
+
+        RETURNS: for each doc its analyses, the likeliest first.
+
+        RAISES ValueError: n is below 1.
+        """
+        check_at_least("n", n, 1)
+        docs = list(docs)
+        self._add_labels(find_labels(docs))
+        if not self.labels or not any(len(doc) for doc in docs):
+            return [[Analysis((), 1.0)] for _ in docs]
+        return [
+            [
+                Analysis(tuple(Span(doc, *place) for place in entities), probability)
+                for entities, probability in analyses
+            ]
+            for doc, analyses in zip(docs, self.infer(docs).n_best(n), strict=True)
+        ]
+
+    def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
+        """Write what `predict` found to `doc.ents`, beside what is set already, and to the group."""
+        key = self.cfg["spans_key"]
+        for doc, prediction in zip(docs, scores, strict=True):
+            entities = [Span(doc, *place) for place in prediction.entities]
+            preset: Sequence[Span] = ()
             if doc.has_annotation("ENT_IOB"):
+                preset = doc.ents if key is not None else ()
                 free = {token.i for token in doc if not token.ent_iob}
                 free.difference_update(*(range(span.start, span.end) for span in entities))
                 outside = [doc[i : i + 1] for i in free]
                 doc.set_ents(entities, outside=outside, default="unmodified")
             else:
                 doc.set_ents(entities)
+            if key is not None:
+                spans = (Span(doc, *place) for place in prediction.scored)
+                write_group(doc, key, zip(spans, prediction.scores, strict=True), preset)
 
     def update(
         self,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from thinc.model import Model
 from thinc.types import Floats1d, Floats2d, FloatsXd
 
@@ -33,6 +33,32 @@ class Spans(NamedTuple):
         return Spans(self.starts[keep], self.ends[keep], self.labels[keep])
 
 
+class Prediction(NamedTuple):
+    """What is predicted of a doc.
+
+    entities: for `doc.ents`.
+    scored: for the group of spans with their probabilities, in the order of their places: the
+        entities, those below the threshold, and what else is likely enough. Empty where no
+        group is asked for.
+    scores: the probability of each of these.
+    """
+
+    entities: list[EntitySpan]
+    scored: list[EntitySpan]
+    scores: list[float]
+
+
+class Analysis(NamedTuple):
+    """One way to read a doc: all its entities, those that were set before among them.
+
+    ents: in the order of their places.
+    probability: P(these and no others | doc).
+    """
+
+    ents: tuple[Span, ...]
+    probability: float
+
+
 @dataclass
 class TagScores:
     """What the network says of a batch, or the gradient of a loss with respect to it.
@@ -55,6 +81,19 @@ class TagScores:
         if len(rows) == len(self.emissions):
             return self
         return replace(self, emissions=self.emissions[rows], lengths=lengths)
+
+    def tempered(self, temperature: float) -> "TagScores":
+        """Divide all scores by a temperature: above 1, every probability is more even.
+
+        The order of paths stays (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+        """
+        if temperature == 1:
+            return self
+        learned = (
+            None if array is None else array / temperature
+            for array in (self.transitions, self.start, self.end)
+        )
+        return TagScores(self.emissions / temperature, self.lengths, *learned)
 
     def add(self, other: "TagScores") -> None:
         """Add other scores of the same shapes."""

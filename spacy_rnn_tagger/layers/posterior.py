@@ -9,6 +9,114 @@ from ..tags import TagScheme
 from ..types import BoolArray, IntArray, Spans, TagScores
 from .lattice import lattice_of
 
+Posteriors = NDArray[np.float64]
+
+
+class SpanPosteriors:
+    """P(span is an entity of its label | doc), for both decoders and every scheme.
+
+    The paths that have a span enter it by its first tag and leave it by its last, so their sum is a
+    forward sum, the scores within the span, and a backward sum: one pass over the lattice serves
+    all spans (after Culotta and McCallum 2004, "Confidence estimation for information extraction").
+
+    breaks: words that continue no entity of the word before, each doc's first among them.
+        *Shape:* (N,).
+    allowed: the tags that each word may have; all if None. *Shape:* (N, K).
+    """
+
+    def __init__(
+        self,
+        scores: TagScores,
+        scheme: TagScheme,
+        breaks: BoolArray,
+        allowed: BoolArray | None = None,
+    ) -> None:
+        self._roles = scheme.roles
+        lattice = lattice_of(scores, scheme, allowed)
+        steps = Steps(scores.lengths)
+        self._breaks = np.append(breaks, True)  # nothing goes on after the last word
+        self._emissions, self._transitions = (
+            array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
+        )
+        self._alpha, self._beta, log_partition = log_sums(lattice, steps)
+        self._log_partition = log_partition[steps.doc_of]
+
+    def of(self, spans: Spans) -> Posteriors:
+        """Compute the posterior of each span; zero where an entity can't be.
+
+        RETURNS: *Shape:* (S,).
+        """
+        alone, first, inside, last = self._roles[spans.labels].T
+        lengths = spans.ends - spans.starts
+        opening, closing = (np.where(lengths == 1, alone, role) for role in (first, last))
+        within = np.zeros(len(lengths))
+        before = opening
+        for i in range(1, lengths.max(initial=1)):
+            tag = np.where(lengths == i + 1, closing, inside)
+            own = lengths > i
+            within[own] += self._step(spans.starts[own] + i, before[own], tag[own])
+            before = tag
+        broken = np.cumsum(self._breaks)
+        within[broken[spans.ends - 1] > broken[spans.starts]] = -np.inf
+        log_p = self._into(spans.starts, opening, inside) + within
+        log_p += self._out_of(spans.ends - 1, closing, inside)
+        return _probability(log_p - self._log_partition[spans.starts])
+
+    def likely(self, floor: float) -> Spans:
+        """Find all spans of a posterior of `floor` or more.
+
+        From each word that may begin an entity the search goes on while the paths that have begun
+        one there, and have not ended it, weigh enough: the spans still to come share them. So it
+        follows no more than 1 / `floor` labels from a word.
+
+        floor: above 0.
+        """
+        least = np.log(floor)
+        starts, labels = np.indices((len(self._emissions), len(self._roles))).reshape(2, -1)
+        alone, first, inside, last = self._roles[labels].T
+        ends, closed = starts, self._into(starts, alone, inside)
+        sums, before, closing = self._into(starts, first, inside), first, alone
+        found = []
+        while True:
+            log_p = closed + self._out_of(ends, closing, inside) - self._log_partition[ends]
+            own = log_p >= least
+            found.append(np.stack([starts[own], ends[own] + 1, labels[own]]))
+            on = sums + self._beta[ends, before] - self._log_partition[ends] >= least
+            on &= ~self._breaks[ends + 1]
+            if not on.any():
+                return Spans(*np.concatenate(found, axis=1))
+            starts, labels, sums, before = (x[on] for x in (starts, labels, sums, before))
+            ends, inside, last = ends[on] + 1, inside[on], last[on]
+            closed, closing = sums + self._step(ends, before, last), last
+            sums, before = sums + self._step(ends, before, inside), inside
+
+    def _step(self, words: IntArray, before: IntArray, tags: IntArray) -> FloatArray:
+        """Score going on to a tag at a word, from one at the word before."""
+        scores: FloatArray = self._transitions[before, tags] + self._emissions[words, tags]
+        return scores
+
+    def _into(self, words: IntArray, opening: IntArray, inside: IntArray) -> FloatArray:
+        """Sum the paths from the doc's start that begin an entity at a word, its tag included."""
+        sums = self._alpha[words, opening]
+        # Where an entity may begin with the tag that goes on with one, it must not do so.
+        widened = np.flatnonzero((opening == inside) & ~self._breaks[words])
+        if len(widened):
+            at, tags = words[widened], opening[widened]
+            entering = self._alpha[at - 1] + self._transitions.T[tags]
+            entering = _sum_without(entering, inside[widened])
+            sums[widened] = entering + self._emissions[at, tags]
+        return sums
+
+    def _out_of(self, words: IntArray, closing: IntArray, inside: IntArray) -> FloatArray:
+        """Sum the paths to the doc's end that end an entity at a word, its tag left out."""
+        sums = self._beta[words, closing]
+        widened = np.flatnonzero(~self._breaks[words + 1])
+        if len(widened):
+            at = words[widened] + 1
+            leaving = self._transitions[closing[widened]] + self._emissions[at] + self._beta[at]
+            sums[widened] = _sum_without(leaving, inside[widened])
+        return sums
+
 
 def span_posteriors(
     scores: TagScores,
@@ -16,54 +124,30 @@ def span_posteriors(
     spans: Spans,
     breaks: BoolArray,
     allowed: BoolArray | None = None,
-) -> NDArray[np.float64]:
-    """Compute P(span is an entity of its label | doc), for both decoders.
-
-    The paths that have the span enter it by its first tag and leave it by its last, so their sum is
-    a forward sum, the scores within the span, and a backward sum: one pass over the lattice serves
-    all spans (after Culotta and McCallum 2004, "Confidence estimation for information extraction").
-
-    breaks: words that continue no entity of the word before, each doc's first among them.
-        *Shape:* (N,).
-    allowed: the tags that each word may have; all if None. *Shape:* (N, K).
+) -> Posteriors:
+    """Compute the posteriors of spans as `SpanPosteriors` does, in the docs alone that have any.
 
     RETURNS: *Shape:* (S,).
     """
-    lattice = lattice_of(scores, scheme, allowed)
-    steps = Steps(scores.lengths)
-    alpha, beta, log_partition = log_sums(lattice, steps)
-    emissions, transitions = (
-        array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
-    )
-    alone, first, inside, last = scheme.roles[spans.labels].T
-    lengths = spans.ends - spans.starts
-    opening, closing = (np.where(lengths == 1, alone, role) for role in (first, last))
-    # A tag that goes on with an entity, on either side of the span, would make it a longer one.
-    into = alpha[spans.starts, opening]
-    widened = (opening == inside) & ~breaks[spans.starts]
-    if widened.any():
-        at = spans.starts[widened]
-        entering = alpha[at - 1] + transitions.T[opening[widened]]
-        into[widened] = _sum_without(entering, inside[widened]) + emissions[at, opening[widened]]
-    out = beta[spans.ends - 1, closing]
-    widened = ~np.append(breaks, True)[spans.ends]
-    if widened.any():
-        at = spans.ends[widened]
-        leaving = transitions[closing[widened]] + emissions[at] + beta[at]
-        out[widened] = _sum_without(leaving, inside[widened])
-    within = np.zeros(len(lengths))
-    before = opening
-    for i in range(1, lengths.max(initial=1)):
-        tag = np.where(lengths == i + 1, closing, inside)
-        own = lengths > i
-        within[own] += transitions[before[own], tag[own]]
-        within[own] += emissions[spans.starts[own] + i, tag[own]]
-        before = tag
-    log_p = into + within + out - log_partition[steps.doc_of[spans.starts]]
-    return np.exp(log_p).clip(0.0, 1.0)
+    if not len(spans.starts):
+        return np.zeros(0)
+    lengths = np.asarray(scores.lengths)
+    doc_of = np.repeat(np.arange(len(lengths)), lengths)
+    has_span = np.zeros(len(lengths), dtype=bool)
+    has_span[doc_of[spans.starts]] = True
+    own = has_span[doc_of]
+    rows, place = np.flatnonzero(own), np.cumsum(own) - 1
+    moved = Spans(place[spans.starts], place[spans.ends - 1] + 1, spans.labels)
+    some = scores.select(rows, lengths[has_span].tolist())
+    allowed = allowed if allowed is None else allowed[rows]
+    return SpanPosteriors(some, scheme, breaks[rows], allowed).of(moved)
 
 
 def _sum_without(scores: FloatArray, tags: IntArray) -> FloatArray:
     """Sum each row's exponents but that of one tag, in logarithms."""
     scores[np.arange(len(tags)), tags] = -np.inf
     return log_sum_exp(scores)
+
+
+def _probability(log_p: FloatArray) -> Posteriors:
+    return np.exp(np.minimum(log_p, 0.0))

@@ -1,0 +1,62 @@
+"""The span group that holds entities with their probabilities, as spaCy's `spancat` has it.
+
+What makes a group keep its scores is in spaCy: they are in its attribute "scores", which goes where
+the group goes, to bytes and back, through processes, into copies of the doc.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+import numpy as np
+from spacy.tokens import Doc, Span, SpanGroup
+
+SPANS_KEY = "rnn_ner"
+
+
+def write_group(
+    doc: Doc, key: str, scored: Iterable[tuple[Span, float]], preset: Iterable[Span]
+) -> None:
+    """Set `doc.spans[key]` and its scores, in the order of the spans' places.
+
+    scored: spans and their probabilities.
+    preset: entities that were set before: they are taken for true, and count as certain unless the
+        group that is there says otherwise.
+    """
+    before = doc.spans.get(key)
+    known = dict(_read(before)) if before is not None else {}
+    rows = [*scored, *((ent, known.get(_place(ent), 1.0)) for ent in preset)]
+    rows.sort(key=lambda row: _place(row[0]))
+    scores = np.array([score for _, score in rows], dtype=np.float64)
+    doc.spans[key] = SpanGroup(
+        doc, name=key, spans=[span for span, _ in rows], attrs={"scores": scores}
+    )
+
+
+def confidence(span: Span, spans_key: str = SPANS_KEY) -> float:
+    """Return the exact probability of an entity, given its doc: P(span has its label | doc).
+
+    span: an entity of `doc.ents` or any other span of the group.
+    spans_key: where the component that found it puts the group; its setting of that name.
+
+    RAISES KeyError: the doc has no such group, the group no scores, or the span is not in it.
+    """
+    group = span.doc.spans.get(spans_key)
+    if group is None or "scores" not in group.attrs:
+        raise KeyError(
+            f"doc.spans[{spans_key!r}] has no scores. The component 'rnn_ner' writes them with "
+            f"its setting spans_key = {spans_key!r}; spaCy's Doc.from_docs and Span.as_doc leave "
+            "them out."
+        )
+    place = _place(span)
+    at = bisect_left(range(len(group)), place, key=lambda i: _place(group[i]))
+    if at == len(group) or _place(group[at]) != place:
+        raise KeyError(f"{span.text!r} ({span.label_}) is not in doc.spans[{spans_key!r}].")
+    return float(group.attrs["scores"][at])
+
+
+def _place(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label_
+
+
+def _read(group: SpanGroup) -> Iterable[tuple[tuple[int, int, str], float]]:
+    return zip(map(_place, group), group.attrs.get("scores", ()), strict=False)
