@@ -92,7 +92,8 @@ class Constraints:
                 check_choice("label", label, numbers)
                 columns.append((offset + start, offset + end, numbers[label]))
         starts, ends, labels = np.array(columns, dtype=np.int64).reshape(-1, 3).T
-        return Spans(*np.searchsorted(self.words.rows, [starts, ends]), labels)
+        rows = self.words.rows
+        return Spans(np.searchsorted(rows, starts), np.searchsorted(rows, ends), labels)
 
 
 def find_words(docs: Sequence[Doc]) -> Words:

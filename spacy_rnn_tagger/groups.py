@@ -22,14 +22,21 @@ def write_group(
     preset: entities that were set before: they are taken for true, and count as certain unless the
         group that is there says otherwise.
     """
-    before = doc.spans.get(key)
-    known = dict(_read(before)) if before is not None else {}
+    known = {_place(span): score for span, score in scored_spans(doc, key)}
     rows = [*scored, *((ent, known.get(_place(ent), 1.0)) for ent in preset)]
     rows.sort(key=lambda row: _place(row[0]))
     scores = np.array([score for _, score in rows], dtype=np.float64)
     doc.spans[key] = SpanGroup(
         doc, name=key, spans=[span for span, _ in rows], attrs={"scores": scores}
     )
+
+
+def scored_spans(doc: Doc, spans_key: str = SPANS_KEY) -> list[tuple[Span, float]]:
+    """List the spans of a group with their probabilities; none if there are no such group."""
+    group = doc.spans.get(spans_key)
+    if group is None or "scores" not in group.attrs:
+        return []
+    return list(zip(group, group.attrs["scores"].tolist(), strict=True))
 
 
 def confidence(span: Span, spans_key: str = SPANS_KEY) -> float:
@@ -56,7 +63,3 @@ def confidence(span: Span, spans_key: str = SPANS_KEY) -> float:
 
 def _place(span: Span) -> tuple[int, int, str]:
     return span.start, span.end, span.label_
-
-
-def _read(group: SpanGroup) -> Iterable[tuple[tuple[int, int, str], float]]:
-    return zip(map(_place, group), group.attrs.get("scores", ()), strict=False)

@@ -26,7 +26,7 @@ from .losses import annotation_loss, tutor_loss
 from .scoring import score_entities
 from .tags import TagScheme
 from .thresholds import Threshold, check_labels_of, check_threshold, of_each
-from .types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
+from .types import Analysis, Prediction, TaggerModel, TagScores
 
 default_model_config = """
 [model]
@@ -139,7 +139,9 @@ class RNNEntityRecognizer(TrainablePipe):
         if candidates is not None and not 0 < candidates <= 1:
             raise ValueError(f"candidates must be above 0 and at most 1, but got {candidates!r}.")
         if candidates is not None and spans_key is None:
-            raise ValueError("candidates are written to the group that spans_key names; it is None.")
+            raise ValueError(
+                "candidates are written to the group that spans_key names; it is None."
+            )
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
         if not model.has_ref("output_layer"):
@@ -240,7 +242,7 @@ class RNNEntityRecognizer(TrainablePipe):
         if not self.labels or not any(len(doc) for doc in docs):
             return [Prediction([], [], []) for _ in docs]
         thresholds = of_each(self.cfg["threshold"], self.labels)
-        inference = self.infer(docs)
+        inference = self._infer(docs)
         if self.cfg["spans_key"] is None and not thresholds.any():
             return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
         if self.cfg["candidates"] is None:
@@ -253,20 +255,16 @@ class RNNEntityRecognizer(TrainablePipe):
         scores = iter(p.tolist())
         return [
             Prediction(own, scored, list(islice(scores, len(scored))))
-            for own, scored in zip(
-                inference.locate(entities), inference.locate(spans), strict=True
-            )
+            for own, scored in zip(inference.locate(entities), inference.locate(spans), strict=True)
         ]
 
     def infer(self, docs: Sequence[Doc]) -> Inference:
         """Run the network over docs, for whatever is to be inferred from its scores.
 
-        docs: one or more, whose entities are of known labels, as all are after `predict`.
+        docs: one or more, as `predict` takes them: before the component has set its entities.
         """
-        constraints = read_constraints(docs, self.tags)
-        words = constraints.words
-        scores = self.model.predict(docs).select(words.rows, words.lengths)
-        return Inference(scores, self.tags, constraints, self.cfg["temperature"])
+        self._add_labels(find_labels(docs))
+        return self._infer(docs)
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """Find the n likeliest analyses of each doc, with their exact probabilities.
@@ -291,11 +289,11 @@ class RNNEntityRecognizer(TrainablePipe):
                 Analysis(tuple(Span(doc, *place) for place in entities), probability)
                 for entities, probability in analyses
             ]
-            for doc, analyses in zip(docs, self.infer(docs).n_best(n), strict=True)
+            for doc, analyses in zip(docs, self._infer(docs).n_best(n), strict=True)
         ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
-        """Write what `predict` found to `doc.ents`, beside what is set already, and to the group."""
+        """Write what `predict` found to `doc.ents`, beside what is set, and to the group."""
         key = self.cfg["spans_key"]
         for doc, prediction in zip(docs, scores, strict=True):
             entities = [Span(doc, *place) for place in prediction.entities]
@@ -417,6 +415,12 @@ class RNNEntityRecognizer(TrainablePipe):
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         own_weights(self)
+
+    def _infer(self, docs: Sequence[Doc]) -> Inference:
+        constraints = read_constraints(docs, self.tags)
+        words = constraints.words
+        scores = self.model.predict(docs).select(words.rows, words.lengths)
+        return Inference(scores, self.tags, constraints, self.cfg["temperature"])
 
     def _step(
         self,

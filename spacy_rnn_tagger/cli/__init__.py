@@ -10,4 +10,4 @@ app = Typer(
 )
 spacy_app.add_typer(app)
 
-from . import convert, summary, tag  # noqa: E402, F401 - they add their commands to the app
+from . import calibrate, convert, report, summary, tag  # noqa: E402, F401 - they add commands

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..corpus import AnnotationError, corpus_files, read_docs
+from ..files import write_whole
 from . import app
 
 
@@ -46,8 +47,5 @@ def convert(input_path: Path, output_path: Path, *, lang: str) -> int:
         docs.add(doc)
     if not len(docs):
         raise AnnotationError(f"{input_path}: no annotated text")
-    output_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = output_path.with_name(output_path.name + ".partial")
-    partial.write_bytes(docs.to_bytes())
-    partial.replace(output_path)
+    write_whole(output_path, docs.to_bytes())
     return len(docs)

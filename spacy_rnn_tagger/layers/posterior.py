@@ -71,18 +71,27 @@ class SpanPosteriors:
 
         floor: above 0.
         """
-        least = np.log(floor)
         starts, labels = np.indices((len(self._emissions), len(self._roles))).reshape(2, -1)
+
+        def weighs(sums: FloatArray, words: IntArray, tags: IntArray) -> BoolArray:
+            """Tell where the paths into a tag weigh enough, whichever way they go on."""
+            log_p = sums + self._beta[words, tags] - self._log_partition[words]
+            return log_p >= np.log(floor)
+
+        begins = [
+            weighs(self._alpha[starts, tags], starts, tags) for tags in self._roles[labels].T[:2]
+        ]
+        starts, labels = (x[begins[0] | begins[1]] for x in (starts, labels))
         alone, first, inside, last = self._roles[labels].T
         ends, closed = starts, self._into(starts, alone, inside)
         sums, before, closing = self._into(starts, first, inside), first, alone
         found = []
         while True:
-            log_p = closed + self._out_of(ends, closing, inside) - self._log_partition[ends]
-            own = log_p >= least
+            own = np.flatnonzero(weighs(closed, ends, closing))
+            log_p = closed[own] + self._out_of(ends[own], closing[own], inside[own])
+            own = own[log_p - self._log_partition[ends[own]] >= np.log(floor)]
             found.append(np.stack([starts[own], ends[own] + 1, labels[own]]))
-            on = sums + self._beta[ends, before] - self._log_partition[ends] >= least
-            on &= ~self._breaks[ends + 1]
+            on = weighs(sums, ends, before) & ~self._breaks[ends + 1]
             if not on.any():
                 return Spans(*np.concatenate(found, axis=1))
             starts, labels, sums, before = (x[on] for x in (starts, labels, sums, before))
@@ -97,7 +106,7 @@ class SpanPosteriors:
 
     def _into(self, words: IntArray, opening: IntArray, inside: IntArray) -> FloatArray:
         """Sum the paths from the doc's start that begin an entity at a word, its tag included."""
-        sums = self._alpha[words, opening]
+        sums: FloatArray = self._alpha[words, opening]
         # Where an entity may begin with the tag that goes on with one, it must not do so.
         widened = np.flatnonzero((opening == inside) & ~self._breaks[words])
         if len(widened):
@@ -109,7 +118,7 @@ class SpanPosteriors:
 
     def _out_of(self, words: IntArray, closing: IntArray, inside: IntArray) -> FloatArray:
         """Sum the paths to the doc's end that end an entity at a word, its tag left out."""
-        sums = self._beta[words, closing]
+        sums: FloatArray = self._beta[words, closing]
         widened = np.flatnonzero(~self._breaks[words + 1])
         if len(widened):
             at = words[widened] + 1

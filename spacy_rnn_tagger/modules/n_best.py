@@ -36,7 +36,9 @@ def n_best_paths(lattice: Lattice, n: int) -> Paths:
     # Rank by rank, the scores of the best paths into each tag. *Shape:* (n, K).
     best = np.full((n, K), -np.inf)
     best[0] = start + emissions[0]
-    came_from = np.empty((L, n, K), dtype=np.int64)  # the flat place, rank and tag, at the word before
+    came_from = np.empty(
+        (L, n, K), dtype=np.int64
+    )  # the flat place, rank and tag, at the word before
     width = max(1, _TABLE // (n * K))
     for word in range(1, L):
         following = np.empty_like(best)

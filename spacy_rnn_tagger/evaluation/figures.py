@@ -1,0 +1,364 @@
+"""The figures of a report, as plain data: what the page shows and `--json` prints."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ..thresholds import Threshold, of_each
+from .calibration import error_by_chance, expected_calibration_error, reliability
+from .outcomes import ERRORS, DocOutcome, Mention, Outcome
+
+ALL, NONE = "all", "none"
+LEVEL = 0.95
+_RESAMPLES = 2000
+# An entity's words; those of the last are this many or more.
+_LENGTHS = (1, 2, 3, 4, 5)
+# What is certain to a model costs no more than this probability does.
+_LEAST = 1e-9
+
+Row = dict[str, Any]
+# Of each doc: correct, predicted and gold entities. *Shape:* (3, docs).
+_Counts = NDArray[np.int64]
+
+
+def measure(
+    docs: Sequence[DocOutcome],
+    labels: Sequence[str],
+    threshold: Threshold,
+    seen: set[tuple[str, str]] | None,
+    seed: int = 0,
+) -> Row:
+    """Compute all figures of one pipeline.
+
+    labels: those of the model.
+    threshold: the component's setting.
+    seen: text and label of the entities of the training data; None if that is not at hand.
+    seed: of the resampling.
+
+    RETURNS: the keys are those of the functions below.
+    """
+    labels = sorted({*labels, *(mention.label for doc in docs for mention in _all(doc))})
+    return {
+        "docs": len(docs),
+        "tokens": sum(doc.n_tokens for doc in docs),
+        "labels": labels,
+        "threshold": threshold,
+        "scores": scores(docs, labels, seed),
+        "errors": errors(docs, labels),
+        "confusion": confusion(docs, labels),
+        "calibration": calibration(docs, labels),
+        "precision_recall": precision_recall(docs, labels, threshold),
+        "by_length": by_group(docs, _length_group, [*map(str, _LENGTHS[:-1]), f"{_LENGTHS[-1]}+"]),
+        "by_seen": None if seen is None else by_seen(docs, seen),
+    }
+
+
+def scores(docs: Sequence[DocOutcome], labels: Sequence[str], seed: int) -> list[Row]:
+    """Compute precision, recall and F of all entities and of each label.
+
+    Their 95 % intervals are from resampling docs (percentile bootstrap, Efron 1979).
+
+    RETURNS: for each `label`: `p`, `r`, `f`, the counts `gold`, `predicted`, `correct`, and
+        `p_interval`, `r_interval`, `f_interval` (None for a single doc).
+    """
+    rows = []
+    for label in (ALL, *labels):
+        counts = _counts(docs, label)
+        correct, predicted, gold = counts.sum(axis=1).tolist()
+        values = _prf(*counts.sum(axis=1))
+        row: Row = {"label": label, "gold": gold, "predicted": predicted, "correct": correct}
+        row |= {name: float(value) for name, value in zip("prf", values, strict=True)}
+        row |= dict.fromkeys(f"{name}_interval" for name in "prf")
+        if len(docs) > 1:
+            intervals = _resampled(counts, _prf, seed)
+            row |= {f"{name}_interval": own for name, own in zip("prf", intervals, strict=True)}
+        rows.append(row)
+    return rows
+
+
+def errors(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[Row]:
+    """Count the errors of each label by kind.
+
+    RETURNS: for each `label` (`all` first) the counts `boundary`, `label_error`, `missed`,
+        `spurious`.
+    """
+    counts = Counter((o.label, o.kind) for doc in docs for o in doc.errors)
+    totals = Counter(o.kind for doc in docs for o in doc.errors)
+    rows = [{"label": ALL, **{_key(kind): totals[kind] for kind in ERRORS}}]
+    rows += [
+        {"label": label, **{_key(kind): counts[label, kind] for kind in ERRORS}} for label in labels
+    ]
+    return rows
+
+
+def _key(kind: str) -> str:
+    return "label_error" if kind == "label" else kind
+
+
+def confusion(docs: Sequence[DocOutcome], labels: Sequence[str]) -> Row:
+    """Count gold labels by predicted labels, where entities overlap, whatever their borders.
+
+    RETURNS: `labels`, the last of which is "none", and `counts`, a row for each gold label.
+    """
+    names = [*labels, NONE]
+    number = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), dtype=int)
+    for doc in docs:
+        for outcome in doc.outcomes:
+            row, column = (number[mention.label if mention else NONE] for mention in outcome[1:])
+            counts[row, column] += 1
+    return {"labels": names, "counts": counts.tolist()}
+
+
+def calibration(docs: Sequence[DocOutcome], labels: Sequence[str]) -> Row | None:
+    """Compare probabilities with what is right, over all that was found, whatever the threshold.
+
+    RETURNS: None if the pipeline gives no probabilities; else `scores`, for each `label` its
+        `count`, `ece` (the expected calibration error), `ece_by_chance` (what it would be of
+        probabilities that are right), `confidence` (their mean) and `precision`; and `bins` of all
+        entities, as `reliability` returns them.
+    """
+    rows = []
+    for label in (ALL, *labels):
+        p, correct = _events(docs, label)
+        if len(p):
+            rows.append(
+                {
+                    "label": label,
+                    "count": len(p),
+                    "ece": expected_calibration_error(p, correct),
+                    "ece_by_chance": error_by_chance(p),
+                    "confidence": float(p.mean()),
+                    "precision": float(correct.mean()),
+                }
+            )
+    return {"scores": rows, "bins": reliability(*_events(docs, ALL))} if rows else None
+
+
+def precision_recall(
+    docs: Sequence[DocOutcome], labels: Sequence[str], threshold: Threshold
+) -> list[Row] | None:
+    """Compute precision and recall at every threshold.
+
+    RETURNS: None if the pipeline gives no probabilities; else for each label the lists
+        `threshold`, `precision` and `recall`, from the highest threshold to the lowest, and
+        `today`, the point of the present setting: `threshold` (None for `all`, if each label has
+        its own), `precision` (None if it keeps nothing), `recall`.
+    """
+    rows = []
+    for label in (ALL, *labels):
+        p, correct = _events(docs, label)
+        correct_today, kept, gold = _counts(docs, label).sum(axis=1).tolist()
+        if not len(p) or not gold:
+            continue
+        order = np.argsort(-p, kind="stable")
+        # The entities of one probability come and go together.
+        last = np.append(np.diff(p[order]) != 0, True)
+        right = np.cumsum(correct[order])
+        several = isinstance(threshold, Mapping) and label == ALL
+        rows.append(
+            {
+                "label": label,
+                "threshold": p[order][last].tolist(),
+                "precision": (right / np.arange(1, len(p) + 1))[last].tolist(),
+                "recall": (right / gold)[last].tolist(),
+                "today": {
+                    "threshold": None if several else float(of_each(threshold, [label])[0]),
+                    "precision": correct_today / kept if kept else None,
+                    "recall": correct_today / gold,
+                },
+            }
+        )
+    return rows or None
+
+
+def by_seen(docs: Sequence[DocOutcome], seen: set[tuple[str, str]]) -> list[Row]:
+    """Compute scores of names that occur as entities of their label in training, and of others."""
+
+    def group(mention: Mention) -> str:
+        return "seen" if (mention.text, mention.label) in seen else "unseen"
+
+    return by_group(docs, group, ["seen", "unseen"])
+
+
+def by_group(
+    docs: Sequence[DocOutcome], group: Callable[[Mention], str], names: Sequence[str]
+) -> list[Row]:
+    """Compute scores of groups of entities; the predicted ones are grouped by themselves.
+
+    RETURNS: for each `group`: `p`, `r`, `f`, `gold`, `predicted`, `correct`.
+    """
+    rows = []
+    for name in names:
+        gold = sum(group(mention) == name for doc in docs for mention in doc.gold)
+        predicted = sum(group(mention) == name for doc in docs for mention in doc.predicted)
+        correct = sum(
+            o.kind == "correct" and o.gold is not None and group(o.gold) == name
+            for doc in docs
+            for o in doc.outcomes
+        )
+        values = _prf(*np.array([correct, predicted, gold]))
+        row: Row = {"group": name, "gold": gold, "predicted": predicted, "correct": correct}
+        rows.append(row | {key: float(value) for key, value in zip("prf", values, strict=True)})
+    return rows
+
+
+def _length_group(mention: Mention) -> str:
+    length = mention.end - mention.start
+    return str(length) if length < _LENGTHS[-1] else f"{_LENGTHS[-1]}+"
+
+
+def compare(
+    ours: Sequence[DocOutcome], theirs: Sequence[DocOutcome], labels: Sequence[str], seed: int = 0
+) -> list[Row]:
+    """Compare the F of two pipelines on the same docs.
+
+    The p-value is of approximate randomisation: how often the difference is as large if docs change
+    sides at random (Noreen 1989; Yeh 2000, "More accurate tests for the statistical significance of
+    result differences"). The interval is from resampling docs.
+
+    RETURNS: for each label `ours`, `theirs` (F), `difference`, and `interval` and `p_value` (None
+        for a single doc); `only_ours` and `only_theirs`, the gold entities that one alone finds.
+    """
+    rows = []
+    for label in (ALL, *labels):
+        both = np.concatenate([_counts(ours, label), _counts(theirs, label)])
+        if not both[[2, 5]].any() and not both[[1, 4]].any():
+            continue
+        f = [float(_prf(*side.sum(axis=1))[2]) for side in np.split(both, 2)]
+        row: Row = {"label": label, "ours": f[0], "theirs": f[1], "difference": f[0] - f[1]}
+        row |= {"interval": None, "p_value": None}
+        if both.shape[1] > 1:
+            [row["interval"]] = _resampled(both, _difference, seed)
+            row["p_value"] = _p_value(both, seed)
+        found = [_found(docs, label) for docs in (ours, theirs)]
+        row |= {"only_ours": len(found[0] - found[1]), "only_theirs": len(found[1] - found[0])}
+        rows.append(row)
+    return rows
+
+
+def costliest(docs: Sequence[DocOutcome], n: int) -> list[tuple[int, float]]:
+    """Find the docs with the costliest errors.
+
+    An error costs -log P of the gold entity and -log(1 - P) of the predicted one; without
+    probabilities, 1.
+
+    RETURNS: the number and the cost, in nats, of each of at most n docs.
+    """
+    costs = [(number, sum(map(cost, doc.errors))) for number, doc in enumerate(docs) if doc.errors]
+    return sorted(costs, key=lambda row: -row[1])[:n]
+
+
+def cost(error: Outcome) -> float:
+    """Compute what an error costs, in nats."""
+    p = [
+        1 - mention.probability if is_wrong else mention.probability
+        for mention, is_wrong in ((error.gold, False), (error.predicted, True))
+        if mention is not None and mention.probability is not None
+    ]
+    return float(-np.log(np.maximum(p, _LEAST)).sum()) if p else 1.0
+
+
+def names_of(docs: Iterable[Any]) -> set[tuple[str, str]]:
+    """Collect text and label of the entities of docs."""
+    return {(ent.text, ent.label_) for doc in docs for ent in doc.ents}
+
+
+def _all(doc: DocOutcome) -> list[Mention]:
+    return [*doc.gold, *doc.predicted, *doc.below]
+
+
+def _events(docs: Sequence[DocOutcome], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """List the probabilities of all that was found, and whether it is right."""
+    events = [
+        (mention.probability, right)
+        for doc in docs
+        for mention, right in doc.found()
+        if mention.probability is not None and label in (ALL, mention.label)
+    ]
+    p, correct = zip(*events, strict=True) if events else ((), ())
+    return np.array(p, dtype=np.float64), np.array(correct, dtype=bool)
+
+
+def _counts(docs: Sequence[DocOutcome], label: str) -> _Counts:
+    rows = [
+        (
+            sum(o.kind == "correct" and label in (ALL, o.label) for o in doc.outcomes),
+            sum(label in (ALL, mention.label) for mention in doc.predicted),
+            sum(label in (ALL, mention.label) for mention in doc.gold),
+        )
+        for doc in docs
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3).T
+
+
+def _prf(correct: Any, predicted: Any, gold: Any) -> tuple[Any, Any, Any]:
+    """Compute precision, recall and F of counts of whatever shape; zero where there are none."""
+    return tuple(
+        np.divide(factor * correct, total, out=np.zeros(np.shape(total)), where=total > 0)
+        for factor, total in ((1, predicted), (1, gold), (2, predicted + gold))
+    )
+
+
+def _difference(*counts: Any) -> tuple[Any]:
+    return (_prf(*counts[:3])[2] - _prf(*counts[3:])[2],)
+
+
+def _resampled(
+    counts: _Counts, statistic: Callable[..., tuple[Any, ...]], seed: int
+) -> list[list[float]]:
+    """Compute 95 % intervals of a statistic of counts, summed over docs, by resampling docs."""
+
+    def of_docs(*rows: NDArray[Any], axis: int) -> tuple[Any, ...]:
+        return statistic(*(row.sum(axis=axis) for row in rows))
+
+    found = stats.bootstrap(
+        tuple(counts),
+        of_docs,
+        n_resamples=_RESAMPLES,
+        batch=100,
+        paired=True,
+        vectorized=True,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    low, high = np.atleast_1d(*found.confidence_interval)
+    return [[float(a), float(b)] for a, b in zip(low, high, strict=True)]
+
+
+def _p_value(both: _Counts, seed: int) -> float:
+    ours, theirs = np.split(both, 2)
+    every = np.concatenate([ours, theirs], axis=1)
+    n_docs = both.shape[1]
+
+    def difference(some: NDArray[Any], others: NDArray[Any], axis: int) -> NDArray[Any]:
+        f: list[NDArray[Any]] = [
+            _prf(*every[:, rows].sum(axis=axis if axis < 0 else axis + 1))[2]
+            for rows in (some, others)
+        ]
+        return f[0] - f[1]
+
+    found = stats.permutation_test(
+        (np.arange(n_docs), np.arange(n_docs) + n_docs),
+        difference,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        batch=100,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
+
+
+def _found(docs: Sequence[DocOutcome], label: str) -> set[tuple[int, tuple[int, int, str]]]:
+    return {
+        (number, outcome.gold.place)
+        for number, doc in enumerate(docs)
+        for outcome in doc.outcomes
+        if outcome.kind == "correct" and outcome.gold and label in (ALL, outcome.label)
+    }

@@ -1,0 +1,187 @@
+"""The plots of a report, as SVG whose colours are the page's own, light or dark.
+
+Matplotlib knows no CSS: each colour is drawn as a placeholder, which is replaced in the SVG by a
+variable of the page's style sheet.
+"""
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .figures import ALL, Row
+
+_INK, _MUTED, _LINE = "#010101", "#020202", "#030303"
+_SERIES = [f"#0400{number:02x}" for number in range(8)]
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--muted)",
+    _LINE: "var(--line)",
+    **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
+}
+_STYLES = ["-", "--", "-.", ":"]
+# Any: how Matplotlib types these differs between its releases.
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _LINE,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+}
+_WIDTH = 4.2  # inches; a phone's width, so that its text is not made smaller there
+
+
+def draw_scores(rows: Sequence[Row]) -> str:
+    """Draw precision, recall and F of each label, with their intervals."""
+    names = {"p": "precision", "r": "recall", "f": "F"}
+    with rc_context(_STYLE):
+        figure, axes = _axes(0.9 + 0.5 * len(rows))
+        for number, (key, name) in enumerate(names.items()):
+            y = [place + 0.22 * (number - 1) for place in range(len(rows))]
+            values = [row[key] for row in rows]
+            lows = [_from(row, key, 0) for row in rows]
+            highs = [_from(row, key, 1) for row in rows]
+            axes.errorbar(
+                values,
+                y,
+                xerr=[lows, highs],
+                fmt="sDo"[number],
+                markersize=5,
+                color=_SERIES[number + 1],
+                label=name,
+            )
+        axes.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=[row["label"] for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        figure.legend(loc="outside upper center", ncols=3)
+        return _svg(figure, "scores", "Precision, recall and F of each label")
+
+
+def _from(row: Row, key: str, side: int) -> float:
+    interval = row[f"{key}_interval"]
+    return max(0.0, (interval[side] - row[key]) * (1 if side else -1)) if interval else 0.0
+
+
+def draw_errors(rows: Sequence[Row]) -> str:
+    """Draw the errors of each label by kind, as bars."""
+    rows = [row for row in rows if row["label"] != ALL] or rows
+    kinds = {
+        "boundary": "boundary",
+        "label_error": "label",
+        "missed": "missed",
+        "spurious": "spurious",
+    }
+    with rc_context(_STYLE):
+        figure, axes = _axes(0.9 + 0.42 * len(rows))
+        left = [0] * len(rows)
+        for number, (key, name) in enumerate(kinds.items()):
+            counts = [row[key] for row in rows]
+            labels = [row["label"] for row in rows]
+            axes.barh(labels, counts, left=left, height=0.6, color=_SERIES[number + 1], label=name)
+            left = [a + b for a, b in zip(left, counts, strict=True)]
+        axes.invert_yaxis()
+        axes.set_xlabel("errors")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", visible=False)
+        figure.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.2)
+        return _svg(figure, "errors", "Errors of each label by kind")
+
+
+def draw_reliability(bins: Sequence[Row]) -> str:
+    """Draw precision over confidence, and below it how many entities each point stands for."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 4.0), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        above.plot([0, 1], [0, 1], color=_MUTED, linestyle=":", label="what it should be")
+        some = [row for row in bins if row["count"]]
+        above.plot(
+            [row["confidence"] for row in some],
+            [row["precision"] for row in some],
+            marker="o",
+            color=_SERIES[1],
+            label="what it is",
+        )
+        above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
+        above.legend(loc="upper left")
+        middles = [(row["low"] + row["high"]) / 2 for row in bins]
+        width = 0.9 * (bins[0]["high"] - bins[0]["low"])
+        below.bar(middles, [row["count"] for row in bins], width=width, color=_SERIES[1])
+        below.set(xlabel="confidence", ylabel="entities")
+        below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        return _svg(figure, "reliability", "Reliability diagram")
+
+
+def draw_precision_recall(rows: Sequence[Row]) -> str:
+    """Draw precision over recall at every threshold, and mark the present one.
+
+    Of more labels than there are colours, the most frequent are drawn.
+    """
+    some = sorted(rows, key=lambda row: (row["label"] != ALL, -len(row["threshold"])))
+    with rc_context(_STYLE):
+        figure, axes = _axes(3.6)
+        for number, row in enumerate(some[: len(_SERIES)]):
+            colour = _SERIES[number]
+            line = _STYLES[number % len(_STYLES)]
+            axes.plot(row["recall"], row["precision"], color=colour, linestyle=line)
+            today = row["today"]
+            if today["precision"] is not None:
+                place = [today["recall"]], [today["precision"]]
+                axes.plot(*place, marker="o", markersize=7, color=colour)
+            axes.plot([], [], color=colour, linestyle=line, marker="o", label=row["label"])
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+        axes.legend(loc="lower left", title="dot: today's threshold")
+        return _svg(figure, "precision-recall", "Precision over recall")
+
+
+def draw_groups(name: str, rows: Sequence[Row], axis: str, title: str) -> str:
+    """Draw the F of groups of entities as bars, with the number of gold ones on each."""
+    with rc_context(_STYLE):
+        figure, axes = _axes(2.6)
+        bars = axes.bar(
+            [row["group"] for row in rows],
+            [row["f"] for row in rows],
+            width=0.6,
+            color=_SERIES[1],
+        )
+        axes.bar_label(bars, [f"n = {row['gold']}" for row in rows], padding=2, fontsize=8)
+        axes.set(ylim=(0, 1.1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="F", xlabel=axis)
+        axes.grid(axis="x", visible=False)
+        return _svg(figure, name, title)
+
+
+def _axes(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _svg(figure: Figure, name: str, title: str) -> str:
+    file = StringIO()
+    salt: Any = {"svg.hashsalt": name}
+    with rc_context(salt):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for placeholder, variable in _VARIABLES.items():
+        svg = svg.replace(placeholder, variable)
+    # Identifiers are of the whole page there.
+    svg = re.sub(r'((?:id|xlink:href)="#?|url\(#)', rf"\g<1>{name}-", svg)
+    # The page gives the size and the font.
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
