@@ -11,6 +11,8 @@ from spacy_rnn_tagger.architectures import (
     build_word_embed_v1,
 )
 
+from .evaluated import make_folder
+
 TRAIN = [
     ("Red Fort is in Delhi.", [(0, 8, "FAC"), (15, 20, "GPE")]),
     ("We left Paris for the Eiffel Tower", [(8, 13, "GPE"), (22, 34, "FAC")]),
@@ -48,6 +50,12 @@ def seed():
 @pytest.fixture
 def nlp():
     return spacy.blank("en")
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory):
+    """A folder with `model`, `worse`, and `train.spacy`, `dev.spacy`, `test.spacy`."""
+    return make_folder(tmp_path_factory.mktemp("evaluated"))
 
 
 def make_examples(nlp, data=TRAIN):

@@ -1,12 +1,12 @@
 """`spacy rnn report`: a page on what a pipeline does with annotated data."""
 
+import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-import srsly
 import typer
 from spacy.language import Language
 from spacy.training import Example
@@ -54,7 +54,7 @@ def report_cli(
     for note in figures["notes"]:
         warn(note)
     if as_json:
-        typer.echo(srsly.json_dumps(figures, indent=2))
+        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     else:
         total = figures["scores"][0]
         msg.good(f"F {total['f']:.3f}, P {total['p']:.3f}, R {total['r']:.3f}: {output}")

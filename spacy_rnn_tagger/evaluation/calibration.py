@@ -117,7 +117,7 @@ def fit_temperature(batches: Sequence[Found]) -> float:
         return -float(np.log(np.where(correct, p, 1 - p)).mean())
 
     found = optimize.minimize_scalar(loss, bounds=_BOUNDS, method="bounded")
-    return float(np.exp(found.x))
+    return round(float(np.exp(found.x)), 4)  # more would be noise
 
 
 class Operating(NamedTuple):

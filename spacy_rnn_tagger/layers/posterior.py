@@ -112,8 +112,8 @@ class SpanPosteriors:
         if len(widened):
             at, tags = words[widened], opening[widened]
             entering = self._alpha[at - 1] + self._transitions.T[tags]
-            entering = _sum_without(entering, inside[widened])
-            sums[widened] = entering + self._emissions[at, tags]
+            entered = _sum_without(entering, inside[widened])
+            sums[widened] = entered + self._emissions[at, tags]
         return sums
 
     def _out_of(self, words: IntArray, closing: IntArray, inside: IntArray) -> FloatArray:

@@ -1,0 +1,55 @@
+"""A small pipeline with data that it was trained on, selected by, and never saw."""
+
+import random
+import re
+
+import spacy
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from spacy_rnn_tagger.evaluation.data import read_examples
+
+PLACES = ["Red Fort", "Eiffel Tower", "Tower Bridge", "Hill House", "Old Gate", "Port Arthur"]
+TOWNS = ["Delhi", "Paris", "Lima", "Oslo", "New York", "Port Louis", "Old Goa", "Hill Town"]
+FORMS = ["{0} is in {1}.", "We left {1} for {0}, and {0} was far.", "From {1} to {0} it rained."]
+
+
+def texts(n, seed, wrong=0.0):
+    """Sentences with places; some of the annotation is wrong, so that no model can be right."""
+    rng = random.Random(seed)
+    for number in range(n):
+        place, town = rng.choice(PLACES), rng.choice(TOWNS)
+        text = f"{seed}-{number}: " + rng.choice(FORMS).format(place, town)
+        entities = []
+        for name, label in ((place, "FAC"), (town, "GPE")):
+            if rng.random() >= wrong:
+                entities += [(m.start(), m.end(), label) for m in re.finditer(name, text)]
+        yield text, entities
+
+
+def write(path, nlp, data):
+    docs = []
+    for text, entities in data:
+        docs.append(Example.from_dict(nlp.make_doc(text), {"entities": entities}).reference)
+    DocBin(docs=docs).to_disk(path)
+
+
+def make_folder(folder):
+    """Write a pipeline, its train and dev data, held-out data, and one that learned less."""
+    nlp = spacy.blank("en")
+    write(folder / "train.spacy", nlp, texts(60, 1, 0.1))
+    write(folder / "dev.spacy", nlp, texts(60, 2, 0.25))
+    write(folder / "test.spacy", nlp, texts(80, 3, 0.25))
+    for name, steps in (("model", 12), ("worse", 5)):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("rnn_ner")
+        for split in ("train", "dev"):
+            nlp.config["paths"][split] = str(folder / f"{split}.spacy")
+            nlp.config["corpora"][split]["path"] = f"${{paths.{split}}}"
+        examples = read_examples(nlp, folder / "train.spacy")
+        optimizer = nlp.initialize(lambda examples=examples: examples)
+        optimizer.learn_rate = 0.01
+        for _ in range(steps):
+            nlp.update(read_examples(nlp, folder / "train.spacy"), sgd=optimizer)
+        nlp.to_disk(folder / name)
+    return folder
