@@ -6,6 +6,7 @@ import re
 import spacy
 from spacy.tokens import DocBin
 from spacy.training import Example
+from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.evaluation.data import read_examples
 
@@ -36,6 +37,7 @@ def write(path, nlp, data):
 
 def make_folder(folder):
     """Write a pipeline, its train and dev data, held-out data, and one that learned less."""
+    fix_random_seed(0)
     nlp = spacy.blank("en")
     write(folder / "train.spacy", nlp, texts(60, 1, 0.1))
     write(folder / "dev.spacy", nlp, texts(60, 2, 0.25))
