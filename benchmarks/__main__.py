@@ -8,6 +8,7 @@ import torch
 import typer
 
 from .breakdown import SPACY_SHARE, measure_breakdown
+from .confidence import OFF, SINGLY, measure_confidence
 from .growth import measure_growth
 from .measure import machine
 from .report import console, draw_breakdown, save, show_rates, show_rows
@@ -23,6 +24,7 @@ class Section(str, Enum):
 
     tagging = "tagging"
     training = "training"
+    confidence = "confidence"
     breakdown = "breakdown"
     growth = "growth"
     startup = "startup"
@@ -54,6 +56,9 @@ def main(
         training |= measure_train(next(iter(texts.values()))[:300], 1)
         results["training"] = training
         show_rates("Training", training, {"of spaCy's ner": SPACY, "of packed": PACKED})
+    if Section.confidence in chosen:
+        results["confidence"] = measure_confidence(texts, tokens, rounds)
+        show_rates("Confidence", results["confidence"], {"of none": OFF, "of none, singly": SINGLY})
     if Section.breakdown in chosen:
         breakdown = measure_breakdown(texts, tokens)
         results["breakdown"] = breakdown

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from spacy.tokens import Doc
 
-from spacy_rnn_tagger import pipeline
+from spacy_rnn_tagger import inference, pipeline
 from spacy_rnn_tagger.constraints import Constraints
 from spacy_rnn_tagger.modules import rnn
 from spacy_rnn_tagger.modules.padding import Padding
@@ -79,7 +79,9 @@ def _watched(pipe: Any) -> Iterator[Stopwatch]:
         (pipe, "predict", _REST),
         (pipe, "set_annotations", "spans to doc.ents"),
         (pipeline, "read_constraints", "presets and words"),
-        (pipeline, "decode", "decode"),
+        (inference, "decode", "decode"),
+        (inference, "span_posteriors", "confidence"),
+        (pipeline, "write_group", "confidence"),
         (Constraints, "find", "tags to spans"),
         (Constraints, "locate", "tags to spans"),
         (model.get_ref("tok2vec"), "_func", "embed"),

@@ -1,6 +1,7 @@
 """The pipelines that are compared, and the floor below them: torch's LSTM and nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def trained(make: Callable[[], Language], docs: Sequence[Doc], n_steps: int = 20
     nlp = make()
     data = examples(nlp, docs[:400])
     optimizer = nlp.initialize(lambda: data)
-    for _, batch in zip(range(n_steps), batches(data, 1000), strict=False):
+    for batch in islice(cycle(batches(data, 1000)), n_steps):
         nlp.update(batch, sgd=optimizer)
     return nlp
 

@@ -246,16 +246,18 @@ class RNNEntityRecognizer(TrainablePipe):
         if self.cfg["spans_key"] is None and not thresholds.any():
             return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
         if self.cfg["candidates"] is None:
-            spans = entities = inference.entities()
+            spans = inference.entities()
             p = inference.posteriors(spans)
-            entities = spans.select(p >= thresholds[spans.labels])
+            is_entity = p >= thresholds[spans.labels]
         else:
-            spans, p, is_entity = inference.candidates(self.cfg["candidates"])
-            entities = spans.select(is_entity & (p >= thresholds[spans.labels]))
+            spans, p, is_best = inference.candidates(self.cfg["candidates"])
+            is_entity = is_best & (p >= thresholds[spans.labels])
         scores = iter(p.tolist())
+        found = inference.locate(spans)
+        entities = found if is_entity.all() else inference.locate(spans.select(is_entity))
         return [
             Prediction(own, scored, list(islice(scores, len(scored))))
-            for own, scored in zip(inference.locate(entities), inference.locate(spans), strict=True)
+            for own, scored in zip(entities, found, strict=True)
         ]
 
     def infer(self, docs: Sequence[Doc]) -> Inference:
