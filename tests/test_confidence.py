@@ -144,8 +144,9 @@ def test_group_holds_the_entities_in_order(nlp):
     json.dumps(list(doc.spans[SPANS_KEY].attrs["scores"]))
 
 
-def test_candidates_are_all_above_the_floor(nlp):
-    pipe = eager(nlp, candidates=1e-6)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_candidates_are_all_above_the_floor(nlp, scheme):
+    pipe = eager(nlp, candidates=1e-6, scheme=scheme)
     every = scored(pipe(Doc(nlp.vocab, words=WORDS * 2)))
     for floor in (0.001, 0.05, 0.3, 1.0):
         pipe.cfg["candidates"] = floor
@@ -170,6 +171,18 @@ def test_n_best_of_a_long_doc_is_ordered_distinct_and_sums_to_less_than_one(nlp)
     p = [analysis.probability for analysis in found]
     assert len(p) == 50 and p == sorted(p, reverse=True) and 0 < sum(p) < 1
     assert len({tuple(places(analysis.ents)) for analysis in found}) == 50
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_n_best_of_a_batch_is_that_of_each_doc(nlp, scheme):
+    pipe = eager(nlp, scheme=scheme)
+    docs = [Doc(nlp.vocab, words=WORDS[i:]) for i in range(4)]
+    docs[1][3].is_sent_start = docs[3][1].is_sent_start = True
+    together = pipe.n_best(docs, 20)
+    for doc, found in zip(docs, together, strict=True):
+        [alone] = pipe.n_best([doc], 20)
+        assert [places(ents) for ents, _ in found] == [places(ents) for ents, _ in alone]
+        assert [p for _, p in found] == pytest.approx([p for _, p in alone], abs=1e-6)
 
 
 def test_n_best_of_a_doc_with_few_analyses(nlp):
@@ -311,6 +324,15 @@ def test_posteriors_of_any_span(nlp):
     assert fourth[0] == pytest.approx(scored(docs[3])[0, 2, "GPE"])
     with pytest.raises(ValueError, match="label must be one of 'FAC', 'GPE', but got 'LOC'"):
         inference.posteriors_of([[(0, 1, "LOC")], [], [], []])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_span_across_a_sentence_start_is_impossible(nlp, scheme):
+    pipe = eager(nlp, scheme=scheme)
+    doc = Doc(nlp.vocab, words=WORDS)
+    doc[4].is_sent_start = True
+    [p] = pipe.infer([doc]).posteriors_of([[(3, 5, "GPE"), (3, 4, "GPE"), (4, 5, "GPE")]])
+    assert p[0] == 0 and (p[1:] > 0).all()
 
 
 def copy_by_bytes(nlp, doc):

@@ -368,12 +368,14 @@ def test_comparison_of_equal_and_of_different_pipelines():
 
 def test_p_value_equals_enumeration_of_all_exchanges():
     """With five docs there are 32 ways to exchange them, and SciPy takes them all."""
-    ours = [outcome([mention(0, 1, "A")], [mention(0, 1, "A")] * (i != 2)) for i in range(5)]
-    theirs = [outcome([mention(0, 1, "A")], [mention(0, 1, "A")] * (i in (0, 2))) for i in range(5)]
+    gold = [[mention(j, j + 1, "A") for j in range(i + 1)] for i in range(5)]
+    ours = [outcome(own, own[: (3 * i) % 4]) for i, own in enumerate(gold)]
+    wrong = mention(15, 17, "A")
+    theirs = [outcome(own, [*own[: i % 3], *[wrong] * (i % 2)]) for i, own in enumerate(gold)]
 
     def f(docs):
-        correct = sum(bool(doc.predicted) for doc in docs)
-        return 2 * correct / (correct + 5)
+        correct = sum(o.kind == "correct" for doc in docs for o in doc.outcomes)
+        return 2 * correct / (sum(len(doc.predicted) for doc in docs) + 15)
 
     differences = []
     for number in range(32):

@@ -35,6 +35,7 @@ many = settings(
 def pipeline(scheme, decoder):
     nlp = spacy.blank("en")
     config = {"model": {"decoder": decoder}, "scheme": scheme, "incorrect_spans_key": KEY}
+    config["candidates"] = 0.05
     eager(nlp, labels=LABELS, **config)
     return nlp
 
@@ -93,6 +94,14 @@ def test_predictions(scheme, decoder, data, words, runs):
         for iob, kind in before[start:end]:
             assert not kind
             assert iob == 0 or (iob == 2 and not partial), "blocked, or outside on purpose"
+    group = doc.spans["rnn_ner"]
+    scores = group.attrs["scores"].tolist()
+    assert all(0 <= p <= 1 for p in scores)
+    scored = [(span.start, span.end, span.label_) for span in group]
+    assert scored == sorted(set(scored)) and set(found) <= set(scored)
+    for place, p in zip(scored, scores, strict=True):
+        assert p >= 0.05 or place in found
+        assert p == 1 or place not in preset
     for (iob, kind), (iob_after, kind_after) in zip(before, state(doc), strict=True):
         assert iob_after != 0
         if iob == 3 and not kind:
