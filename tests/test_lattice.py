@@ -9,7 +9,7 @@ from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
 )
 from spacy_rnn_tagger.layers.lattice import decode, loss_and_gradient
-from spacy_rnn_tagger.layers.posterior import span_posteriors
+from spacy_rnn_tagger.layers.posterior import SpanPosteriors, span_posteriors
 from spacy_rnn_tagger.tags import SCHEMES, TagScheme
 from spacy_rnn_tagger.types import Spans, TagScores
 
@@ -147,3 +147,9 @@ def test_span_posteriors_equal_enumeration(decoder, scheme):
         found = span_posteriors(scores, tags, Spans(*np.array(spans).T), breaks, allowed)
         wanted = [expected.get(span, 0.0) / total[span[0]] for span in spans]
         assert np.allclose(found, wanted, atol=1e-6)
+        posteriors = SpanPosteriors(scores, tags, breaks, allowed)
+        for floor in (0.01, 0.1, 0.2, 0.4):
+            likely = set(
+                zip(*(column.tolist() for column in posteriors.likely(floor)), strict=True)
+            )
+            assert likely == {span for span, p in zip(spans, wanted, strict=True) if p >= floor}
