@@ -5,7 +5,7 @@ the group goes, to bytes and back, through processes, into copies of the doc.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
@@ -14,25 +14,27 @@ SPANS_KEY = "rnn_ner"
 
 
 def write_group(
-    doc: Doc, key: str, scored: Iterable[tuple[Span, float]], preset: Iterable[Span]
+    doc: Doc, key: str, spans: list[Span], scores: list[float], preset: Sequence[Span] = ()
 ) -> None:
     """Set `doc.spans[key]` and its scores, in the order of the spans' places.
 
-    scored: spans and their probabilities.
+    spans: in that order already.
+    scores: their probabilities.
     preset: entities that were set before: they are taken for true, and count as certain unless the
         group that is there says otherwise.
     """
-    known = {_place(span): score for span, score in scored_spans(doc, key)}
-    rows = [*scored, *((ent, known.get(_place(ent), 1.0)) for ent in preset)]
-    rows.sort(key=lambda row: _place(row[0]))
-    scores = np.array([score for _, score in rows], dtype=np.float64)
-    doc.spans[key] = SpanGroup(
-        doc, name=key, spans=[span for span, _ in rows], attrs={"scores": scores}
-    )
+    if preset:
+        known = {(*_place(span), span.label): score for span, score in scored_spans(doc, key)}
+        rows = [*zip(spans, scores, strict=True)]
+        rows += [(ent, known.get((*_place(ent), ent.label), 1.0)) for ent in preset]
+        rows.sort(key=lambda row: _place(row[0]))
+        spans, scores = [span for span, _ in rows], [score for _, score in rows]
+    attrs = {"scores": np.array(scores, dtype=np.float64)}
+    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
 
 
 def scored_spans(doc: Doc, spans_key: str = SPANS_KEY) -> list[tuple[Span, float]]:
-    """List the spans of a group with their probabilities; none if there are no such group."""
+    """List the spans of a group with their probabilities; none if there is no such group."""
     group = doc.spans.get(spans_key)
     if group is None or "scores" not in group.attrs:
         return []
@@ -54,12 +56,13 @@ def confidence(span: Span, spans_key: str = SPANS_KEY) -> float:
             f"its setting spans_key = {spans_key!r}; spaCy's Doc.from_docs and Span.as_doc leave "
             "them out."
         )
-    place = _place(span)
-    at = bisect_left(range(len(group)), place, key=lambda i: _place(group[i]))
-    if at == len(group) or _place(group[at]) != place:
-        raise KeyError(f"{span.text!r} ({span.label_}) is not in doc.spans[{spans_key!r}].")
-    return float(group.attrs["scores"][at])
+    at = bisect_left(range(len(group)), _place(span), key=lambda i: _place(group[i]))
+    while at < len(group) and _place(group[at]) == _place(span):
+        if group[at].label == span.label:
+            return float(group.attrs["scores"][at])
+        at += 1
+    raise KeyError(f"{span.text!r} ({span.label_}) is not in doc.spans[{spans_key!r}].")
 
 
-def _place(span: Span) -> tuple[int, int, str]:
-    return span.start, span.end, span.label_
+def _place(span: Span) -> tuple[int, int]:
+    return span.start, span.end

@@ -264,8 +264,12 @@ class RNNEntityRecognizer(TrainablePipe):
         """Run the network over docs, for whatever is to be inferred from its scores.
 
         docs: one or more, as `predict` takes them: before the component has set its entities.
+
+        RAISES ValueError: there are no labels (spaCy's E143).
         """
         self._add_labels(find_labels(docs))
+        if not self.labels:
+            raise ValueError(Errors.E143.format(name=self.name))
         return self._infer(docs)
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
@@ -309,8 +313,8 @@ class RNNEntityRecognizer(TrainablePipe):
             else:
                 doc.set_ents(entities)
             if key is not None:
-                spans = (Span(doc, *place) for place in prediction.scored)
-                write_group(doc, key, zip(spans, prediction.scores, strict=True), preset)
+                spans = [Span(doc, *place) for place in prediction.scored]
+                write_group(doc, key, spans, prediction.scores, preset)
 
     def update(
         self,

@@ -158,6 +158,14 @@ def test_candidates_are_all_above_the_floor(nlp, scheme):
     assert entities - likely, "the last floor is above them all; they stay"
 
 
+def test_confidence_of_candidates_of_one_place(nlp):
+    """The labels need not be in the order of the alphabet."""
+    doc = eager(nlp, labels=("GPE", "FAC", "A"), candidates=1e-6)(Doc(nlp.vocab, words=WORDS))
+    group = doc.spans[SPANS_KEY]
+    assert len({(span.start, span.end) for span in group}) < len(group)
+    assert [confidence(span) for span in group] == group.attrs["scores"].tolist()
+
+
 def test_candidates_leave_out_punctuation(nlp):
     pipe = eager(nlp, candidates=1e-9)
     doc = pipe(Doc(nlp.vocab, words=["Red", ",", ".", "Fort"]))

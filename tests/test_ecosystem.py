@@ -103,6 +103,18 @@ def test_find_threshold(folder):
     ]
 
 
+def test_find_threshold_of_a_label(folder, tmp_path):
+    nlp = spacy.load(folder / "model")
+    for cfg in (nlp.get_pipe("rnn_ner").cfg, nlp.get_pipe_config("rnn_ner")):
+        cfg["threshold"] = {"FAC": 0.0, "GPE": 0.0}
+    nlp.to_disk(tmp_path / "model")
+    args = [folder / "dev.spacy", "rnn_ner", "threshold.FAC", "ents_f", "-n", "3"]
+    output = run("find-threshold", tmp_path / "model", *args)
+    # The entities of the other label stay.
+    found = [float(line.split()[1]) for line in output.splitlines() if line[:3] in ("0.0", "1.0")]
+    assert found[0] == 1 and 0 < found[1] < 1
+
+
 def test_init_labels(folder, paths):
     run("init", "labels", folder / "config.cfg", folder / "labels", *paths)
     assert srsly.read_json(folder / "labels" / "rnn_ner.json") == ["FAC", "GPE"]

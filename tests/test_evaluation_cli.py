@@ -134,6 +134,11 @@ def test_data_that_does_not_serve(command, evaluated, tmp_path):
     assert "absent" in wrong(command, tmp_path / "absent", evaluated / "test.spacy")
     output = wrong(command, model, evaluated / "test.spacy", "--component", "ner")
     assert "'ner' is no component rnn_ner" in output
+    nlp.add_pipe("rnn_ner")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "untrained")
+    output = wrong(command, tmp_path / "untrained", evaluated / "test.spacy")
+    assert "Labels for component 'rnn_ner' not initialized" in output
 
 
 def test_wrong_use_of_calibrate(evaluated, tmp_path):

@@ -1,12 +1,14 @@
 """Annotated data for a trained pipeline, and what it has to do with the data of its training."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
 
 from ..corpus import corpus_files, read_docs
 
@@ -34,14 +36,31 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
 
 
 def _read(nlp: Language, path: Path) -> Iterable[Example]:
-    is_binary = any(path.glob("**/*.spacy")) if path.is_dir() else path.suffix == ".spacy"
-    if not is_binary:
-        docs = read_docs(nlp, corpus_files(path))
-        return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    if not _is_binary(path):
+        return [Example(nlp.make_doc(doc.text), doc) for doc in _read_docs(nlp, path)]
+    with _binary(path):
+        # As `spacy evaluate` does, it tokenises anew where the text is known.
+        return list(Corpus(path)(nlp))
+
+
+def _read_docs(nlp: Language, path: Path) -> Iterable[Doc]:
+    if not _is_binary(path):
+        return read_docs(nlp, corpus_files(path))
+    with _binary(path):
+        files = walk_corpus(path, ".spacy")
+        return [doc for file in files for doc in DocBin().from_disk(file).get_docs(nlp.vocab)]
+
+
+def _is_binary(path: Path) -> bool:
+    return any(path.glob("**/*.spacy")) if path.is_dir() else path.suffix == ".spacy"
+
+
+@contextmanager
+def _binary(path: Path) -> Iterator[None]:
     if not path.exists():
         raise FileNotFoundError(f"No file or folder {path}.")
     try:
-        return list(Corpus(path)(nlp))
+        yield
     except Exception as error:  # whatever zlib and msgpack raise
         raise DataError(f"{path} can't be read as spaCy's binary format: {error}") from error
 
@@ -71,7 +90,7 @@ def training_corpora(nlp: Language) -> Corpora:
             absent.append(f"its {split} corpus, which its config does not name")
             continue
         try:
-            found[split] = [example.reference for example in _read(nlp, Path(path))]
+            found[split] = list(_read_docs(nlp, Path(path)))
         except (OSError, ValueError):
             absent.append(f"its {split} corpus {path}")
     return Corpora(found["train"], found["dev"], absent)
