@@ -96,7 +96,7 @@ def draw_errors(rows: Sequence[Row]) -> str:
             left = [a + b for a, b in zip(left, counts, strict=True)]
         axes.invert_yaxis()
         axes.set_xlabel("errors")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.2)
         return _svg(figure, "errors", "Errors of each label by kind")
