@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -90,12 +91,14 @@ class Inference:
                 continue
             paths = n_best_paths(lattice._replace(emissions=lattice.emissions[own]), n)
             p = np.exp(np.minimum(paths.scores - log_partition[doc], 0.0))
-            analyses = []
-            for path, probability in zip(paths.tags, p.tolist(), strict=True):
-                spans = self.tags.spans(path, known.breaks[own])
-                moved = Spans(spans.starts + own.start, spans.ends + own.start, spans.labels)
-                analyses.append((self.locate(moved)[doc], probability))
-            yield analyses
+            found = [self.tags.spans(path, known.breaks[own]) for path in paths.tags]
+            starts, ends, labels = np.concatenate(found, axis=1)
+            # All at once, for that takes a list for each doc of the batch.
+            entities = iter(self.locate(Spans(starts + own.start, ends + own.start, labels))[doc])
+            yield [
+                (list(islice(entities, len(spans.starts))), probability)
+                for spans, probability in zip(found, p.tolist(), strict=True)
+            ]
 
     def _tempered(self) -> TagScores:
         return self.scores.tempered(self.temperature)
