@@ -18,7 +18,7 @@ from spacy_rnn_tagger.evaluation.running import (
     find_outcomes,
 )
 
-from .conftest import eager
+from .conftest import eager, make_examples
 
 WORDS = "We left Red Fort for New Delhi and Paris , then saw London Bridge at noon".split()  # noqa: SIM905
 LABELS = ("FAC", "GPE")
@@ -400,3 +400,30 @@ def test_blank_pipelines_are_refused_by_name_only(nlp):
     assert find_component(spacy.blank("en")) is None
     with pytest.raises(ValueError, match="no component rnn_ner"):
         find_component(nlp, "ner")
+
+
+def test_components_around_it_do_their_work(nlp):
+    """A shared tok2vec, sentence starts and rules before it, more rules after it."""
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    nlp.add_pipe("tok2vec")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("entity_ruler", name="before")
+    nlp.add_pipe("rnn_ner", config={"model": {"tok2vec": listener}})
+    nlp.add_pipe("entity_ruler", name="after")
+    optimizer = nlp.initialize(lambda: make_examples(nlp))
+    optimizer.learn_rate = 0.01
+    for _ in range(25):
+        nlp.update(make_examples(nlp), sgd=optimizer)
+    nlp.get_pipe("before").add_patterns([{"label": "FAC", "pattern": "Nobody"}])
+    nlp.get_pipe("after").add_patterns([{"label": "GPE", "pattern": "west"}])
+    wanted = nlp.evaluate(make_examples(nlp))
+    docs = find_outcomes(nlp, "rnn_ner", make_examples(nlp))
+    assert figures.scores(docs, [], seed=0)[0]["f"] == pytest.approx(wanted["ents_f"])
+    by_name = {m.text: m.probability for doc in docs for m in doc.predicted}
+    assert by_name["Nobody"] == 1.0 and by_name["west"] is None
+    # What calibration is fitted to is what the component finds.
+    found = list(find_entities(nlp, "rnn_ner", make_examples(nlp)))
+    p = np.sort(cal.posteriors(found, 1.0))
+    own = [m.probability for doc in docs for m in (*doc.predicted, *doc.below)]
+    assert len(p) > 4
+    assert p == pytest.approx(sorted(x for x in own if x is not None and x < 1.0), abs=1e-6)
