@@ -128,7 +128,8 @@ def log_sums(lattice: Lattice, steps: Steps) -> LogSums:
     shift = _floored_max(transitions.ravel())
     weights = np.exp(transitions - shift)
     weights = np.stack([weights, weights.T])
-    inputs = np.stack([emissions[steps.forward], emissions[steps.backward]])
+    # Where a step has few docs, it takes as long as its calls do; so what can be is done before.
+    inputs = np.stack([emissions[steps.forward], emissions[steps.backward]]) + shift
     sums = np.empty_like(inputs)  # its token's own emission left out
     if steps.n_tokens:
         sums[:, : steps.bounds[1]] = np.stack([start, end])[:, None]
@@ -137,9 +138,11 @@ def log_sums(lattice: Lattice, steps: Steps) -> LogSums:
             rows = slice(before, before + stop - begin)
             state = sums[:, rows] + inputs[:, rows]
             top = _floored_max(state)
-            sums[:, begin:stop] = np.log(np.exp(state - top) @ weights) + (top + shift)
+            state -= top
+            np.add(np.log(np.exp(state, out=state) @ weights), top, out=sums[:, begin:stop])
     alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
-    alpha[steps.forward] = sums[0] + inputs[0]
+    alpha[steps.forward] = sums[0]
+    alpha += emissions
     beta[steps.backward] = sums[1]
     log_partition = np.zeros(steps.n_docs)
     log_partition[steps.doc_of[steps.last]] = log_sum_exp(alpha[steps.last] + end)
@@ -161,4 +164,4 @@ def _grouped_log_sum(values: FloatArray, groups: IntArray) -> FloatArray:
 
 
 def _floored_max(scores: FloatArray) -> FloatArray:
-    return np.maximum(scores.max(axis=-1, keepdims=True), _FLOOR)
+    return np.maximum.reduce(scores, axis=-1, keepdims=True, initial=_FLOOR)
