@@ -133,7 +133,7 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
     """
     some = sorted(rows, key=lambda row: (row["label"] != ALL, -len(row["threshold"])))
     with rc_context(_STYLE):
-        figure, axes = _axes(3.6)
+        figure, axes = _axes(4.2)
         for number, row in enumerate(some[: len(_SERIES)]):
             colour = _SERIES[number]
             line = _STYLES[number % len(_STYLES)]
@@ -144,7 +144,7 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
                 axes.plot(*place, marker="o", markersize=7, color=colour)
             axes.plot([], [], color=colour, linestyle=line, marker="o", label=row["label"])
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-        axes.legend(loc="lower left", title="dot: today's threshold")
+        figure.legend(loc="outside lower center", ncols=3, title="dot: today's threshold")
         return _svg(figure, "precision-recall", "Precision over recall")
 
 
