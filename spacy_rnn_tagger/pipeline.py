@@ -238,8 +238,7 @@ class RNNEntityRecognizer(TrainablePipe):
     def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
         """Find the entities of docs, which are not changed."""
         docs = list(docs)
-        self._add_labels(find_labels(docs))
-        if not self.labels or not any(len(doc) for doc in docs):
+        if not self._has_tags_for(docs):
             return [Prediction([], [], []) for _ in docs]
         thresholds = of_each(self.cfg["threshold"], self.labels)
         inference = self._infer(docs)
@@ -287,8 +286,7 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         check_at_least("n", n, 1)
         docs = list(docs)
-        self._add_labels(find_labels(docs))
-        if not self.labels or not any(len(doc) for doc in docs):
+        if not self._has_tags_for(docs):
             return [[Analysis((), 1.0)] for _ in docs]
         return [
             [
@@ -421,6 +419,11 @@ class RNNEntityRecognizer(TrainablePipe):
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         own_weights(self)
+
+    def _has_tags_for(self, docs: Sequence[Doc]) -> bool:
+        """Learn the labels of entities that are set, and tell whether there is anything to tag."""
+        self._add_labels(find_labels(docs))
+        return bool(self.labels) and any(len(doc) for doc in docs)
 
     def _infer(self, docs: Sequence[Doc]) -> Inference:
         constraints = read_constraints(docs, self.tags)

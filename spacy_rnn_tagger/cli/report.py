@@ -103,9 +103,10 @@ def report(
     versions["python"] = python_version()
     about: dict[str, Any] = {"model": model, "data": str(data), "notes": notes}
     about["versions"] = versions
-    page = render_page(**about, figures=figures, docs=docs, n_docs=n_docs)
+    costliest = fig.costliest(docs, n_docs)
+    page = render_page(**about, figures=figures, docs=docs, costliest=costliest)
     write_whole(output, page.encode("utf-8"))
-    shown = [_as_data(number, spent, docs[number]) for number, spent in fig.costliest(docs, n_docs)]
+    shown = [_as_data(number, spent, docs[number]) for number, spent in costliest]
     return {**about, **figures, "docs_with_errors": shown}
 
 

@@ -4,6 +4,7 @@ The events are entities that the network found: each has a probability, and is r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,13 +52,13 @@ def reliability(p: Posteriors, correct: BoolArray) -> list[dict[str, Any]]:
     return found
 
 
-def expected_calibration_error(p: Posteriors, correct: NDArray[Any]) -> float:
+def expected_calibration_error(p: Posteriors, correct: BoolArray) -> float:
     """Compute the mean difference of confidence and precision of the bins, by their counts.
 
     (Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
     Binning".)
 
-    correct: of the entities, or of several draws of them. *Shape:* (S,).
+    correct: which of the entities are right. *Shape:* (S,).
     """
     differences = np.bincount(_bin_of(p), weights=p - correct, minlength=BINS)
     return float(np.abs(differences).sum() / len(p))
@@ -84,8 +85,7 @@ def posteriors(batches: Sequence[Found], temperature: float) -> Posteriors:
     """Compute the posteriors of all that was found, at a temperature. *Shape:* (S,)."""
     parts = [np.zeros(0)]
     for batch in batches:
-        batch.inference.temperature = temperature
-        parts.append(batch.inference.posteriors(batch.spans))
+        parts.append(replace(batch.inference, temperature=temperature).posteriors(batch.spans))
     return np.concatenate(parts)
 
 

@@ -15,8 +15,8 @@ from .outcomes import ERRORS, DocOutcome, Mention, Outcome
 ALL, NONE = "all", "none"
 LEVEL = 0.95
 _RESAMPLES = 2000
-# An entity's words; those of the last are this many or more.
-_LENGTHS = (1, 2, 3, 4, 5)
+# Entities of this many tokens or more are one group.
+_LONG = 5
 # What is certain to a model costs no more than this probability does.
 _LEAST = 1e-9
 
@@ -52,7 +52,7 @@ def measure(
         "confusion": confusion(docs, labels),
         "calibration": calibration(docs, labels),
         "precision_recall": precision_recall(docs, labels, threshold),
-        "by_length": by_group(docs, _length_group, [*map(str, _LENGTHS[:-1]), f"{_LENGTHS[-1]}+"]),
+        "by_length": by_group(docs, _length_group, [*map(str, range(1, _LONG)), f"{_LONG}+"]),
         "by_seen": None if seen is None else by_seen(docs, seen),
     }
 
@@ -68,10 +68,7 @@ def scores(docs: Sequence[DocOutcome], labels: Sequence[str], seed: int) -> list
     rows = []
     for label in (ALL, *labels):
         counts = _counts(docs, label)
-        correct, predicted, gold = counts.sum(axis=1).tolist()
-        values = _prf(*counts.sum(axis=1))
-        row: Row = {"label": label, "gold": gold, "predicted": predicted, "correct": correct}
-        row |= {name: float(value) for name, value in zip("prf", values, strict=True)}
+        row: Row = {"label": label, **_scored(counts.sum(axis=1))}
         row |= dict.fromkeys(f"{name}_interval" for name in "prf")
         if len(docs) > 1:
             intervals = _resampled(counts, _prf, seed)
@@ -201,15 +198,20 @@ def by_group(
             for doc in docs
             for o in doc.outcomes
         )
-        values = _prf(*np.array([correct, predicted, gold]))
-        row: Row = {"group": name, "gold": gold, "predicted": predicted, "correct": correct}
-        rows.append(row | {key: float(value) for key, value in zip("prf", values, strict=True)})
+        rows.append({"group": name, **_scored(np.array([correct, predicted, gold]))})
     return rows
+
+
+def _scored(counts: _Counts) -> Row:
+    """Describe what three counts, of correct, predicted and gold entities, amount to."""
+    correct, predicted, gold = counts.tolist()
+    row = {"gold": gold, "predicted": predicted, "correct": correct}
+    return row | {key: float(value) for key, value in zip("prf", _prf(*counts), strict=True)}
 
 
 def _length_group(mention: Mention) -> str:
     length = mention.end - mention.start
-    return str(length) if length < _LENGTHS[-1] else f"{_LENGTHS[-1]}+"
+    return str(length) if length < _LONG else f"{_LONG}+"
 
 
 def compare(
@@ -227,7 +229,7 @@ def compare(
     rows = []
     for label in (ALL, *labels):
         both = np.concatenate([_counts(ours, label), _counts(theirs, label)])
-        if not both[[2, 5]].any() and not both[[1, 4]].any():
+        if not both.any():
             continue
         f = [float(_prf(*side.sum(axis=1))[2]) for side in np.split(both, 2)]
         row: Row = {"label": label, "ours": f[0], "theirs": f[1], "difference": f[0] - f[1]}

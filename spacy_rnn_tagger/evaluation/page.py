@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from spacy import displacy
 
 from . import plots
-from .figures import Row, cost, costliest
+from .figures import Row
 from .outcomes import ERRORS, DocOutcome, Mention
 
 # Characters that are shown on each side of an error.
@@ -27,7 +27,7 @@ def render_page(
     data: str,
     figures: Row,
     docs: Sequence[DocOutcome],
-    n_docs: int,
+    costliest: Sequence[tuple[int, float]],
     notes: Sequence[str],
     versions: dict[str, str],
 ) -> str:
@@ -37,14 +37,14 @@ def render_page(
     data: the name of the data.
     figures: as `figures.measure` returns them, and perhaps `comparison`.
     docs: the outcomes that the figures are of.
-    n_docs: how many of those with the costliest errors are shown.
+    costliest: number and cost of the docs that are shown, as `figures.costliest` returns them.
     notes: what the reader should know before the figures.
     versions: name and version of what was used.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"share": _share, "interval": _interval}
     template = environment.from_string(_read("report.html.jinja"))
-    shown = [_doc_row(number, docs[number], spent) for number, spent in costliest(docs, n_docs)]
+    shown = [_doc_row(number, docs[number], spent) for number, spent in costliest]
     return template.render(
         model=model,
         data=data,
@@ -92,15 +92,7 @@ def _doc_row(number: int, doc: DocOutcome, spent: float) -> dict[str, Any]:
     return {
         "number": number,
         "cost": spent,
-        "errors": [
-            {
-                "kind": error.kind,
-                "gold": error.gold,
-                "predicted": error.predicted,
-                "cost": cost(error),
-            }
-            for error in errors
-        ],
+        "errors": errors,
         # What the page filters by: the kind of each error, and its labels.
         "filter": [[e.kind, *{m.label for m in e[1:] if m is not None}] for e in errors],
         "labels": {mention.label for mention in wrong},
