@@ -1,0 +1,132 @@
+"""`spacy rnn vectors`: winkNLP's word embeddings, from their npm package, as a table of spaCy's."""
+
+import base64
+import hashlib
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import spacy
+import typer
+from spacy.language import Language
+from spacy.vectors import Vectors
+from tqdm import tqdm
+from wasabi import msg
+
+from . import app
+
+_HASHES = ("sha256", "sha384", "sha512")
+_CHUNK = 1 << 20  # bytes
+
+
+@app.command("vectors")
+def vectors_cli(
+    package: Path = typer.Argument(
+        ..., help="The package as npm packs it (.tgz), or the JSON file in it", exists=True
+    ),
+    output: Path = typer.Argument(..., help="Folder for the pipeline that holds the vectors"),
+    lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),
+    integrity: str = typer.Option(
+        None, help="What the package must hash to, as npm writes it: sha512-<base64>"
+    ),
+) -> None:
+    """Make a table for `[initialize] vectors` of winkNLP's word embeddings.
+
+    Words are in lower case there, so the table's attribute is LOWER. For vectors in the form of
+    word2vec, GloVe and fastText there is spaCy's own `spacy init vectors`.
+    """
+    try:
+        if integrity is not None:
+            check_integrity(package, integrity)
+        nlp = read_vectors(package, lang=lang)
+    except ImportError as error:
+        msg.fail(
+            f"No module '{error.name}': pip install 'spacy-rnn-tagger[vectors]' brings what this"
+            " command needs",
+            exits=1,
+        )
+    except (ValueError, tarfile.TarError) as error:
+        msg.fail(f"{package} was not read", str(error), exits=1)
+    nlp.to_disk(output)
+    rows, width = nlp.vocab.vectors.shape
+    msg.good(f"{rows:,} vectors of {width} dimensions are in {output}")
+
+
+def check_integrity(path: Path, integrity: str) -> None:
+    """Compare a file with a hash in the form of "Subresource Integrity" (W3C 2016), as npm does.
+
+    RAISES ValueError: the file's hash is another, or `integrity` is not of that form.
+    """
+    name, _, wanted = integrity.partition("-")
+    if name not in _HASHES:
+        raise ValueError(f"integrity must be one of {', '.join(_HASHES)}, then '-' and base64.")
+    digest = hashlib.new(name)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    found = base64.b64encode(digest.digest()).decode()
+    if found != wanted:
+        raise ValueError(f"Its hash is {name}-{found}, but must be {integrity}.")
+
+
+def read_vectors(package: Path, *, lang: str) -> Language:
+    """Read the embeddings into the vocab of a blank pipeline, one word at a time.
+
+    package: a .json file in the form of winkNLP's embeddings, or a .tgz that has one.
+
+    RAISES ImportError: ijson is not installed.
+    RAISES ValueError: there is no such file in it, or it is not of that form.
+    RAISES tarfile.TarError: the package is broken.
+    """
+    import ijson
+
+    try:
+        rows, width = (_read_number(package, key) for key in ("size", "dimensions"))
+        nlp = spacy.blank(lang)
+        table = np.zeros((rows, width), dtype="float32")
+        keys = np.zeros(rows, dtype="uint64")
+        row = -1
+        with _open_json(package) as file:
+            words = ijson.kvitems(file, "vectors", use_float=True)
+            for row, (word, vector) in enumerate(
+                tqdm(words, total=rows, unit=" words", disable=None)
+            ):
+                keys[row] = nlp.vocab.strings.add(word)
+                table[row] = vector[:width]  # the norm and the word's index follow
+    except ijson.JSONError as error:
+        raise ValueError(f"Its JSON is broken: {error}") from error
+    except (IndexError, StopIteration) as error:
+        raise ValueError("It is not in the form of winkNLP's embeddings.") from error
+    if row + 1 != rows:
+        raise ValueError(f"It must have {rows:,} vectors, but has {row + 1:,}.")
+    nlp.vocab.vectors = Vectors(
+        strings=nlp.vocab.strings, data=table, keys=keys, name="vectors", attr="LOWER"
+    )
+    return nlp
+
+
+def _read_number(package: Path, key: str) -> int:
+    import ijson
+
+    with _open_json(package) as file:
+        return int(next(iter(ijson.items(file, key))))
+
+
+@contextmanager
+def _open_json(package: Path) -> Iterator[IO[bytes]]:
+    """Open the JSON file of a package, which is the largest there; nothing is unpacked to disk."""
+    if package.suffix == ".json":
+        with package.open("rb") as file:
+            yield file
+        return
+    with tarfile.open(package) as archive:
+        members = [m for m in archive if m.isfile() and m.name.endswith(".json")]
+        member = max(members, key=lambda m: m.size, default=None)
+        content = None if member is None else archive.extractfile(member)
+        if content is None:
+            raise ValueError("There is no JSON file in it.")
+        with content as file:
+            yield file
