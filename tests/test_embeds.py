@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 
 from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
@@ -73,6 +74,20 @@ def test_missing_vectors_are_an_error(nlp):
     model = EMBEDS["lexeme_vectors"]()
     with pytest.raises(ValueError, match="E896"):
         model.initialize(X=[nlp.make_doc("no vectors here")])
+
+
+def test_a_word_without_a_vector_has_zeros(nlp):
+    """Not the vector of the table's last row."""
+    table = np.ones((1, 3), dtype="f")
+    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=table, keys=["known"])
+    doc = Doc(nlp.vocab, words=["known", "other"])
+    model = build_lexeme_embed_v1(width=8, include_static_vectors=True)
+    model.initialize(X=[doc])
+    before = model.predict([doc])[0]
+    nlp.vocab.vectors.data[:] = 2
+    after = model.predict([doc])[0]
+    assert not np.allclose(before[0], after[0])
+    assert np.array_equal(before[1], after[1])
 
 
 @pytest.mark.parametrize(

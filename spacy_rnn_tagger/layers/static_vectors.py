@@ -5,6 +5,7 @@ from typing import Any
 
 from spacy.attrs import ORTH
 from spacy.errors import Errors
+from spacy.vectors import Mode
 from thinc.api import Linear, chain, glorot_uniform_init
 from thinc.model import Model
 from thinc.types import Floats2d
@@ -32,7 +33,12 @@ def _lookup(model: Model[Words, Floats2d], words: Words) -> Floats2d:
     if not vectors.shape[1]:
         raise ValueError(Errors.E896)
     keys = words.column(getattr(vectors, "attr", ORTH))
-    return model.ops.asarray2f(vectors.get_batch(keys), dtype="float32")
+    if getattr(vectors, "mode", None) != Mode.default:  # floret's table, or a table of another kind
+        return model.ops.asarray2f(vectors.get_batch(keys), dtype="float32")
+    rows = vectors.find(keys=keys)
+    found = vectors.data[rows]
+    found[rows < 0] = 0  # -1 for a word that is not there, where get_batch takes the last row
+    return model.ops.asarray2f(found, dtype="float32")
 
 
 def _forward(
