@@ -6,12 +6,13 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import spacy
 import typer
 from spacy.language import Language
+from spacy.strings import get_string_id
 from spacy.vectors import Vectors
 from tqdm import tqdm
 from wasabi import msg
@@ -20,6 +21,7 @@ from . import app
 
 _HASHES = ("sha256", "sha384", "sha512")
 _CHUNK = 1 << 20  # bytes
+_FORM = "It is not in the form of winkNLP's embeddings."
 
 
 @app.command("vectors")
@@ -35,8 +37,9 @@ def vectors_cli(
 ) -> None:
     """Make a table for `[initialize] vectors` of winkNLP's word embeddings.
 
-    Words are in lower case there, so the table's attribute is LOWER. For vectors in the form of
-    word2vec, GloVe and fastText there is spaCy's own `spacy init vectors`.
+    Words are in lower case there; each gives its vector to its other writings as well ("Delhi",
+    "DELHI"). For vectors in the form of word2vec, GloVe and fastText there is spaCy's own
+    `spacy init vectors`.
     """
     try:
         if integrity is not None:
@@ -75,6 +78,9 @@ def check_integrity(path: Path, integrity: str) -> None:
 def read_vectors(package: Path, *, lang: str) -> Language:
     """Read the embeddings into the vocab of a blank pipeline, one word at a time.
 
+    Writings with capitals get rows of the table too, by their hashes: `Vectors.attr`, which is
+    meant for that, is not saved in spaCy 3.8.
+
     package: a .json file in the form of winkNLP's embeddings, or a .tgz that has one.
 
     RAISES ImportError: ijson is not installed.
@@ -88,23 +94,25 @@ def read_vectors(package: Path, *, lang: str) -> Language:
         nlp = spacy.blank(lang)
         table = np.zeros((rows, width), dtype="float32")
         keys = np.zeros(rows, dtype="uint64")
-        row = -1
+        found = 0
         with _open_json(package) as file:
             words = ijson.kvitems(file, "vectors", use_float=True)
-            for row, (word, vector) in enumerate(
-                tqdm(words, total=rows, unit=" words", disable=None)
-            ):
-                keys[row] = nlp.vocab.strings.add(word)
-                table[row] = vector[:width]  # the norm and the word's index follow
+            for word, vector in tqdm(words, total=rows, unit=" words", disable=None):
+                if found < rows:
+                    keys[found] = nlp.vocab.strings.add(word)
+                    table[found] = _checked(vector, width)
+                found += 1
     except ijson.JSONError as error:
         raise ValueError(f"Its JSON is broken: {error}") from error
-    except (IndexError, StopIteration) as error:
-        raise ValueError("It is not in the form of winkNLP's embeddings.") from error
-    if row + 1 != rows:
-        raise ValueError(f"It must have {rows:,} vectors, but has {row + 1:,}.")
-    nlp.vocab.vectors = Vectors(
-        strings=nlp.vocab.strings, data=table, keys=keys, name="vectors", attr="LOWER"
-    )
+    if found != rows:
+        raise ValueError(f"It must have {rows:,} vectors, but has {found:,}.")
+    vectors = Vectors(strings=nlp.vocab.strings, data=table, keys=keys, name="vectors")
+    for row, key in enumerate(keys.tolist()):
+        word = nlp.vocab.strings[key]
+        for form in (word.capitalize(), word.title(), word.upper()):
+            if form != word:
+                vectors.add(get_string_id(form), row=row)
+    nlp.vocab.vectors = vectors
     return nlp
 
 
@@ -112,7 +120,17 @@ def _read_number(package: Path, key: str) -> int:
     import ijson
 
     with _open_json(package) as file:
-        return int(next(iter(ijson.items(file, key))))
+        number = next(iter(ijson.items(file, key)), None)
+    if not isinstance(number, int):
+        raise ValueError(_FORM)
+    return number
+
+
+def _checked(vector: Any, width: int) -> list[float]:
+    """Cut what follows a word's vector: its norm and the word's index."""
+    if not isinstance(vector, list) or len(vector) < width:
+        raise ValueError(_FORM)
+    return vector[:width]
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""`spacy rnn vectors`: a small package in the form of winkNLP's, and bad ones."""
+
+import base64
+import hashlib
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+import spacy
+from spacy.cli._util import app
+from typer.testing import CliRunner
+
+from spacy_rnn_tagger.cli.vectors import check_integrity, read_vectors
+
+pytest.importorskip("ijson", reason="extra 'vectors' not installed")
+WORDS = {"delhi": [0.5, -1.0, 2.0], "fort": [1.0, 0.0, 0.25], ",": [0.0, 0.0, 1e-3]}
+
+
+def content(words=WORDS, **header):
+    """Each vector is followed by its norm and the word's index, as there."""
+    vectors = {
+        word: [*vector, float(np.linalg.norm(vector)), index]
+        for index, (word, vector) in enumerate(words.items())
+    }
+    head = {"precision": 8, "size": len(words), "dimensions": 3, "words": list(words)}
+    return json.dumps({**head, **header, "vectors": vectors, "unkVector": [0] * 5}).encode()
+
+
+def pack(path, files):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture
+def package(tmp_path):
+    files = {"package.json": b'{"name": "small"}', "small.json": content(), "README.md": b"words"}
+    return pack(tmp_path / "small.tgz", files)
+
+
+def run(*args):
+    return CliRunner().invoke(app, ["rnn", "vectors", *map(str, args)])
+
+
+def test_the_table_serves_a_pipeline(package, tmp_path):
+    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    result = run(package, tmp_path / "vectors", "--integrity", f"sha512-{digest}")
+    assert result.exit_code == 0, result.output
+    assert "3 vectors of 3 dimensions" in result.output
+    nlp = spacy.load(tmp_path / "vectors")
+    doc = nlp.make_doc("Delhi, DELHI and nowhere")
+    assert doc[0].vector.tolist() == doc[2].vector.tolist() == WORDS["delhi"]
+    assert doc[1].vector.tolist() == pytest.approx(WORDS[","])
+    assert not doc[4].has_vector
+
+    config = nlp.config.copy()
+    config["initialize"]["vectors"] = str(tmp_path / "vectors")
+    other = spacy.util.load_model_from_config(config)
+    embed = {"width": 8, "include_static_vectors": True}
+    other.add_pipe("rnn_ner", config={"model": {"tok2vec": embed, "hidden_width": 4}})
+    other.initialize()
+    assert other.vocab.vectors.shape == (3, 3)
+    tok2vec = other.get_pipe("rnn_ner").model.get_ref("tok2vec")
+    with_vector, without = tok2vec.predict([other.make_doc("Delhi"), other.make_doc("nowhere")])
+    other.vocab.vectors.data[:] = 0
+    assert not np.allclose(with_vector, tok2vec.predict([other.make_doc("Delhi")])[0])
+    assert np.allclose(without, tok2vec.predict([other.make_doc("nowhere")])[0])
+
+
+def test_json_without_a_package(tmp_path):
+    path = tmp_path / "small.json"
+    path.write_bytes(content())
+    assert read_vectors(path, lang="en").vocab.vectors.shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "files,message",
+    [
+        ({"README.md": b"no words"}, "no JSON file"),
+        ({"package.json": b'{"name": "other"}'}, "not in the form"),
+        ({"small.json": content()[:-60]}, "JSON is broken"),
+        ({"small.json": content(size=4)}, "must have 4 vectors, but has 3"),
+        ({"small.json": content(size=2)}, "must have 2 vectors, but has 3"),
+        ({"small.json": content(dimensions=9)}, "not in the form"),
+    ],
+    ids=["none", "other", "broken", "too few", "too many", "narrow"],
+)
+def test_bad_packages(files, message, tmp_path):
+    path = pack(tmp_path / "bad.tgz", files)
+    result = run(path, tmp_path / "vectors")
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_not_a_package(tmp_path):
+    path = tmp_path / "words.tgz"
+    path.write_text("delhi 1 2 3")
+    result = run(path, tmp_path / "vectors")
+    assert result.exit_code == 1 and "was not read" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    "integrity,message", [("sha512-AAAA", "Its hash is sha512-"), ("md5-AAAA", "must be one of")]
+)
+def test_integrity(package, tmp_path, integrity, message):
+    with pytest.raises(ValueError, match=message):
+        check_integrity(package, integrity)
+    result = run(package, tmp_path / "vectors", "--integrity", integrity)
+    assert result.exit_code == 1 and message.split()[0] in result.output
+    assert not (tmp_path / "vectors").exists()
