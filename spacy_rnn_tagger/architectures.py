@@ -1,6 +1,9 @@
 """The registered architectures. They chain layers and set references; arithmetic is in `layers`."""
 
+from collections.abc import Callable
+
 from spacy.attrs import IDS
+from spacy.vocab import Vocab
 from thinc.api import (
     chain,
     concatenate,
@@ -15,6 +18,7 @@ from .layers.blocks import InBlocks
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
 from .layers.hash_embed import AttributeEmbed
+from .layers.language_model import WordPrediction, WordScorer, words_loss
 from .layers.maxout import Maxout
 from .layers.output import Emissions, TagOutput, resized
 from .layers.rnn import RNN
@@ -64,13 +68,13 @@ def build_rnn_tagger_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
+    encoder: Tok2VecModel = chain(tok2vec, InBlocks(rnn))
     emissions = Emissions(nO)
     output = TagOutput(decoder, nO)
-    scorer = chain(rnn, emissions)
-    model: TaggerModel = chain(tok2vec, InBlocks(scorer), output)
+    model: TaggerModel = chain(encoder, emissions, output)
     model.set_ref("tok2vec", tok2vec)
+    model.set_ref("encoder", encoder)
     model.set_ref("rnn", rnn)
-    model.set_ref("scorer", scorer)
     model.set_ref("emissions", emissions)
     model.set_ref("output_layer", output)
     model.attrs["resize_output"] = _resize_output
@@ -79,10 +83,10 @@ def build_rnn_tagger_v1(
 
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
     """Replace the two layers that have a score for each tag by larger ones."""
-    for owner, name in ((model.get_ref("scorer"), "emissions"), (model, "output_layer")):
+    for name in ("emissions", "output_layer"):
         layer = model.get_ref(name)
         larger = resized(layer, nO)
-        owner.layers[owner.layers.index(layer)] = larger
+        model.layers[model.layers.index(layer)] = larger
         model.set_ref(name, larger)
     if model.has_dim("nO"):
         model.set_dim("nO", nO, force=True)
@@ -116,6 +120,32 @@ def build_rnn_encoder_v1(
     model: Model[list[Floats2d], list[Floats2d]] = InBlocks(rnn)
     model.set_dim("nO", rnn.get_dim("nO"))
     return model
+
+
+def build_pretrain_words_v1(
+    *, hidden_width: int = 128, rows: int = 10000
+) -> Callable[[Vocab, Tok2VecModel], WordScorer]:
+    """Build an objective for `spacy pretrain`: each word from the states on both sides of it.
+
+    Unlike spaCy's `PretrainCharacters.v1` and `PretrainVectors.v1` it needs a recurrent layer, of
+    `RNNTagger.v1` (`component = "rnn_ner"`, `layer = "encoder"`) or of `RNNEncoder.v1`.
+
+    hidden_width: of the hidden layer between the states and the words.
+    rows: of the hashed table of words to predict.
+
+    RAISES ValueError: a setting is out of its range, or there is no recurrent layer that has not
+        read the word itself.
+    """
+    check_at_least("hidden_width", hidden_width, 1)
+    check_at_least("rows", rows, 1)
+
+    def create_objective(vocab: Vocab, tok2vec: Tok2VecModel) -> WordScorer:
+        model = WordPrediction(tok2vec, hidden_width, rows)
+        model.set_ref("tok2vec", tok2vec)
+        model.attrs["loss"] = words_loss
+        return model
+
+    return create_objective
 
 
 def build_word_embed_v1(
