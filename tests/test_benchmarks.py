@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+import srsly
 import typer
+from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import main
+from benchmarks.accuracy import app as accuracy
+from benchmarks.accuracy import read_comparison
 from benchmarks.breakdown import SPACY_SHARE, Stopwatch
+from benchmarks.litbank import app as litbank
 from benchmarks.litbank import read_splits
 from benchmarks.measure import alternate, ratio
 from benchmarks.packed import pack
@@ -62,6 +67,130 @@ def test_what_is_not_litbank_is_refused(tmp_path):
     write_books(tmp_path, 1, BOOK.replace("B-PER", "S-PER"))
     with pytest.raises(ValueError, match="'S-PER' is not a BIO tag"):
         read_splits(tmp_path, Vocab())
+
+
+def test_other_counts_than_litbanks_are_refused(tmp_path):
+    write_books(tmp_path, 10)
+    result = CliRunner().invoke(litbank, ["convert", str(tmp_path), str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_litbank_is_converted(tmp_path, monkeypatch):
+    write_books(tmp_path, 10)
+    counts = {"train": 8, "dev": 1, "test": 1}
+    monkeypatch.setattr(
+        "benchmarks.litbank.COUNTS",
+        {name: {"tokens": 8 * n, "FAC": n, "GPE": n} for name, n in counts.items()},
+    )
+    result = CliRunner().invoke(litbank, ["convert", str(tmp_path), str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    vocab = Vocab()
+    for name, n in counts.items():
+        docs = list(DocBin().from_disk(tmp_path / "out" / f"{name}.spacy").get_docs(vocab))
+        assert [len(doc.ents) for doc in docs] == [2] * n
+    assert (tmp_path / "out" / "FAC.txt").read_text() == "The old gate of Delhi\n"
+
+
+def test_raw_text_is_of_train_books_alone(tmp_path):
+    write_books(tmp_path, 10)
+    original = tmp_path / "original"
+    original.mkdir()
+    for number in range(1, 11):
+        paragraphs = [f"book{number} " + "word " * 150 + end for end in ("one", "two", "three")]
+        (original / f"{number}_book.txt").write_text("\n\n".join(paragraphs))
+    output = tmp_path / "raw.jsonl"
+    arguments = ["text", str(original), str(output), "--tsv", str(tmp_path)]
+    assert CliRunner().invoke(litbank, arguments).exit_code == 0
+    texts = [record["text"] for record in srsly.read_jsonl(output)]
+    assert {text.split()[0] for text in texts} == {f"book{number}" for number in range(1, 9)}
+    # Two paragraphs make a passage, and what is left over makes another.
+    assert sorted(len(text.split()) for text in texts) == [152] * 8 + [304] * 8
+
+
+class TestAccuracy:
+    """The comparison of systems, on a few sentences and steps."""
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        nlp = spacy.blank("en")
+        docs = DocBin(docs=[example.reference for example in make_examples(nlp)] * 4)
+        docs.to_disk(tmp_path / "corpus.spacy")
+        nlp.add_pipe("rnn_ner", config={"model": {"hidden_width": 8, "tok2vec": {"width": 8}}})
+        config = nlp.config
+        config["paths"] = dict.fromkeys(("train", "dev", "vectors", "init_tok2vec"))
+        config["corpora"] = {
+            split: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{split}}}"}
+            for split in ("train", "dev")
+        }
+        config["training"].update(max_steps=4, eval_frequency=2)
+        config.to_disk(tmp_path / "base.cfg")
+        splits = "".join(f'{split} = "{tmp_path}/corpus.spacy"\n' for split in ("train", "dev"))
+        (tmp_path / "systems.toml").write_text(f"""
+[data]
+{splits}
+[systems.crf]
+config = "{tmp_path}/base.cfg"
+changes = {{ "training.patience" = 7 }}
+
+[systems.softmax]
+like = "crf"
+changes = {{ "components.rnn_ner.model.decoder" = "softmax", "corpora.train.gold_preproc" = true }}
+
+[systems.other_rate]
+like = "softmax"
+changes = {{ "training.optimizer" = {{ "@optimizers" = "SGD.v1", learn_rate = 0.1 }} }}
+
+[systems.no_scorer]
+like = "crf"
+changes = {{ "components.rnn_ner.scorer" = "null" }}
+""")
+        return tmp_path / "systems.toml"
+
+    def test_changes(self, file):
+        comparison = read_comparison(file)
+        crf, softmax, other, bare = (comparison.config(name, 3) for name in comparison.systems)
+        assert crf["system"]["seed"] == 3 and crf["training"]["patience"] == 7
+        assert softmax["training"]["patience"] == 7
+        model = softmax["components"]["rnn_ner"]["model"]
+        assert model["decoder"] == "softmax" and crf != softmax
+        assert other["components"]["rnn_ner"]["model"] == model
+        assert other["training"]["optimizer"] == {"@optimizers": "SGD.v1", "learn_rate": 0.1}
+        assert "scorer" not in bare["components"]["rnn_ner"]
+        assert "scorer" in crf["components"]["rnn_ner"]
+
+    def test_a_system_like_none(self, file):
+        file.write_text(file.read_text().replace('like = "softmax"', 'like = "sofmax"'))
+        with pytest.raises(ValueError, match="'other_rate' needs a config"):
+            read_comparison(file)
+
+    def test_train_and_evaluate(self, file, tmp_path):
+        trained, scores = tmp_path / "trained", tmp_path / "scores.json"
+        arguments = [str(file), str(trained), "--system", "crf", "--seeds", "2"]
+        assert CliRunner().invoke(accuracy, ["train", *arguments]).exit_code == 0
+        folders = [trained / "crf" / str(seed) for seed in (0, 1)]
+        times = [(folder / "model-best" / "meta.json").stat().st_mtime_ns for folder in folders]
+        assert CliRunner().invoke(accuracy, ["train", *arguments]).exit_code == 0
+        again = [(folder / "model-best" / "meta.json").stat().st_mtime_ns for folder in folders]
+        assert times == again
+
+        evaluated = CliRunner().invoke(
+            accuracy, ["evaluate", *arguments[:2], str(scores), *arguments[2:]]
+        )
+        assert evaluated.exit_code == 0, evaluated.output
+        runs = srsly.read_json(scores)["crf"]
+        assert len(runs) == 2 and set(runs[0]) == {"F", "P", "R", "FAC", "GPE"}
+        for folder, run in zip(folders, runs, strict=True):
+            meta = srsly.read_json(folder / "model-best" / "meta.json")
+            assert run["F"] == pytest.approx(meta["performance"]["ents_f"])
+
+    def test_a_training_that_fails_tells_why(self, file, tmp_path):
+        file.write_text(file.read_text().replace('decoder" = "softmax"', 'decoder" = "none"'))
+        arguments = [str(file), str(tmp_path / "trained"), "--system", "softmax", "--seeds", "1"]
+        result = CliRunner().invoke(accuracy, ["train", *arguments])
+        assert result.exit_code == 1
+        assert "decoder must be" in str(result.exception)
+        assert not (tmp_path / "trained" / "softmax" / "0").exists()
 
 
 def test_systems_take_turns_and_the_first_round_does_not_count():
