@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
+from spacy.util import load_config
+from spacy.vectors import Vectors
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli import app
@@ -44,7 +47,15 @@ def test_summary_of_the_tutorial_network():
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.name)
-def test_summary_counts_every_parameter(path):
+def test_summary_counts_every_parameter(path, tmp_path):
+    config = load_config(path, interpolate=False)
+    if config["paths"]["vectors"]:
+        vectors = spacy.blank("en")
+        vectors.vocab.vectors = Vectors(data=np.ones((2, 3), dtype="f"), keys=["Delhi", "Fort"])
+        vectors.to_disk(tmp_path / "vectors")
+        config["paths"]["vectors"] = str(tmp_path / "vectors")
+        path = tmp_path / "with_vectors.cfg"
+        config.to_disk(path, interpolate=False)
     nlp = load(str(path), ["FAC", "GPE"])
     for _, component in nlp.pipeline:
         nodes = {id(node): node for node in component.model.walk()}.values()
@@ -53,6 +64,13 @@ def test_summary_counts_every_parameter(path):
             for node in nodes
             for name in node.param_names
             if node.has_param(name)
+        )
+        held += sum(
+            weights.numel()
+            for node in nodes
+            for shim in node.shims
+            for weights in shim._model.state_dict().values()
+            if weights.is_floating_point()
         )
         assert sum(row.parameters for row in rows(component.model)) == held > 0
     assert run("summary", path).exit_code == 0

@@ -1,18 +1,22 @@
 """`spacy rnn summary`: the layers of a pipeline, their output shapes and their parameters."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import spacy
+import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.training.initialize import load_vectors_into_model
 from spacy.util import load_config, load_model_from_config
 from thinc.model import Model
+from thinc.shims import Shim
 from wasabi import msg
 
 from ..modules.rnn import GATES
@@ -63,10 +67,14 @@ def load(source: str, labels: list[str]) -> Language:
     """
     if not source.endswith(".cfg"):
         return spacy.load(source)
-    # The corpus, the vectors and the rest of the paths need not be there to build the network.
+    # The corpus and the rest of the paths need not be there to build the network; vectors must, for
+    # their width is a layer's.
     config = load_config(Path(source), interpolate=False)
+    vectors = config.interpolate()["initialize"].get("vectors")
     config["initialize"] = {}
     nlp = load_model_from_config(config, auto_fill=True)
+    if vectors is not None:
+        load_vectors_into_model(nlp, vectors)
     doc = Doc(nlp.vocab, words=_WORDS, tags=["NN"] * len(_WORDS), sent_starts=[True] + [False] * 5)
     doc.cats = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
     example = Example(Doc(nlp.vocab, words=_WORDS), doc)
@@ -74,7 +82,10 @@ def load(source: str, labels: list[str]) -> Language:
         if isinstance(component, RNNEntityRecognizer):
             component.initialize(lambda: [example], nlp=nlp, labels=labels)
         elif hasattr(component, "initialize"):
-            component.initialize(lambda: [example], nlp=nlp)
+            # Without files of its own that are not there, a transformer's pieces among them, a
+            # component is left as it was built; the layers that are known are listed all the same.
+            with suppress(ValueError):
+                component.initialize(lambda: [example], nlp=nlp)
     return nlp
 
 
@@ -83,12 +94,19 @@ def rows(model: Model[Any, Any]) -> Iterator[Row]:
     for node in model.walk(order="dfs_pre"):
         own = {name: node.get_param(name) for name in node.param_names if node.has_param(name)}
         size = sum(int(array.size) for array in own.values())
+        size += sum(weights.numel() for shim in node.shims for weights in _weights(shim))
         if node.name == "rnn":
             yield from _rnn_rows(node, own)
         elif size:
             yield Row(_TITLES.get(node.name, node.name), _shape(node), size)
         elif node.name == "one_hot":
             yield Row("one-hot", _shape(node), 0)
+
+
+def _weights(shim: Shim) -> list[torch.Tensor]:
+    """List the weights of a torch module in a layer of somebody else's."""
+    module = shim._model
+    return list(module.parameters()) if isinstance(module, torch.nn.Module) else []
 
 
 def _rnn_rows(node: Model[Any, Any], params: dict[str, Any]) -> Iterator[Row]:
