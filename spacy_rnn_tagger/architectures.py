@@ -39,8 +39,6 @@ def build_rnn_tagger_v1(
     dropout: float = 0.3,
     decoder: str = "crf",
     mixed_precision: bool = False,
-    variational: bool = False,
-    recurrent_dropout: float = 0.0,
     nO: int | None = None,
 ) -> TaggerModel:
     """Build a sequence labeller: embed, recurrent network, linear output, softmax or CRF.
@@ -69,8 +67,6 @@ def build_rnn_tagger_v1(
         bidirectional=bidirectional,
         dropout=dropout,
         mixed_precision=mixed_precision,
-        variational=variational,
-        recurrent_dropout=recurrent_dropout,
     )
     encoder: Tok2VecModel = chain(tok2vec, InBlocks(rnn))
     emissions = Emissions(nO)
@@ -211,7 +207,6 @@ def build_lexeme_embed_v1(
     rows: list[int] | None = None,
     word_dropout: float = 0.3,
     char_width: int = 0,
-    char_cell: str | None = None,
     include_static_vectors: bool = False,
 ) -> Tok2VecModel:
     """Build the default embed: hashed lexical attributes, computed once for each distinct word.
@@ -243,7 +238,7 @@ def build_lexeme_embed_v1(
     ids = [IDS[attr] for attr in attrs]
     parts = [AttributeEmbed(width, ids, rows, word_dropout)]
     if char_width:
-        parts.append(Characters(width, char_width, char_cell))
+        parts.append(Characters(width, char_width))
     if include_static_vectors:
         parts.append(StaticVectors(width))
     inputs = sum(part.get_dim("nO") for part in parts)

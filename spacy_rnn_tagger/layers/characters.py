@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from spacy.attrs import ORTH
 from thinc.model import Model
-from thinc.types import Floats2d, Ints2d, Ragged
+from thinc.types import Floats2d, Ints2d
 from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least
 from .distinct_words import WordModel, Words
-from .rnn import RNN
 
 # Code points are folded into this many rows; Latin script with its extensions has no collisions.
 _ROWS = 1024
@@ -22,15 +21,13 @@ _LONGEST = 64
 _WINDOW = 3
 
 
-def Characters(width: int, char_width: int, cell: str | None = None) -> WordModel:  # noqa: N802
+def Characters(width: int, char_width: int) -> WordModel:  # noqa: N802
     """Embed the characters of the word form, convolve windows of three, take the maximum.
 
     width: of the output. *Output:* (U, width).
     char_width: of a character's embedding.
     """
     check_at_least("char_width", char_width, 1)
-    if cell is not None:
-        return RecurrentCharacters(width, char_width, cell)
     return Model(
         "characters",
         _forward,
@@ -88,58 +85,3 @@ def _init(model: WordModel, X: Words | None = None, Y: Floats2d | None = None) -
     model.set_param("E", table)
     model.set_param("W", xp.random.uniform(-bound, bound, (O, C, _WINDOW)).astype("float32"))
     model.set_param("b", model.ops.alloc1f(O))
-
-
-def RecurrentCharacters(width: int, char_width: int, cell: str) -> WordModel:  # noqa: N802
-    """Embed the characters, read them in both directions, take the last states (Lample 2016)."""
-    rnn = RNN(
-        cell=cell,
-        hidden_width=width // 2,
-        depth=1,
-        bidirectional=True,
-        dropout=0.0,
-        mixed_precision=False,
-    )
-    return Model(
-        "recurrent_characters",
-        _forward_recurrent,
-        init=_init_recurrent,
-        layers=[rnn],
-        params={"E": None},
-        dims={"nO": width, "nC": char_width},
-    )
-
-
-def _forward_recurrent(
-    model: WordModel, words: Words, is_train: bool
-) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
-    ops, half = model.ops, model.get_dim("nO") // 2
-    E = model.get_param("E")
-    strings = words.vocab.strings
-    rows = [_code_points(strings[orth]) for orth in words.column(ORTH).tolist()]
-    lengths = np.asarray([len(row) for row in rows])
-    flat = np.concatenate(rows)
-    states, to_chars = model.layers[0](Ragged(E[flat], ops.asarray1i(lengths)), is_train)
-    ends = np.cumsum(lengths)
-    last, first = ends - 1, ends - lengths
-    Y = ops.xp.hstack([states.dataXd[last, :half], states.dataXd[first, half:]])
-
-    def backprop(dY: Floats2d) -> list[Any]:
-        d_states = ops.alloc2f(*states.dataXd.shape)
-        d_states[last, :half] = dY[:, :half]
-        d_states[first, half:] = dY[:, half:]
-        d_chars = to_chars(Ragged(d_states, states.lengths)).dataXd
-        dE = ops.alloc2f(*E.shape)
-        ops.scatter_add(dE, ops.asarray(flat, dtype="int32"), d_chars)
-        model.inc_grad("E", dE)
-        return []
-
-    return Y, backprop
-
-
-def _init_recurrent(model: WordModel, X: Words | None = None, Y: Floats2d | None = None) -> None:
-    C = model.get_dim("nC")
-    xp = model.ops.xp
-    table = xp.random.uniform(-((3.0 / C) ** 0.5), (3.0 / C) ** 0.5, (_ROWS, C)).astype("float32")
-    model.set_param("E", table)
-    model.layers[0].initialize(X=Ragged(table[:2], model.ops.asarray1i([2])))

@@ -24,8 +24,6 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     bidirectional: bool,
     dropout: float,
     mixed_precision: bool,
-    variational: bool = False,
-    recurrent_dropout: float = 0.0,
 ) -> Model[Ragged, Ragged]:
     """Create a stack of recurrent layers.
 
@@ -62,8 +60,6 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
             "dropout": dropout,
             "dropout_rate": 0.0,
             "mixed_precision": mixed_precision,
-            "variational": variational,
-            "recurrent_dropout": recurrent_dropout,
         },
     )
 
@@ -95,16 +91,7 @@ def _forward(
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
     with torch.set_grad_enabled(is_train):
         outputs = (
-            run_stack(
-                model.attrs["cell"],
-                inputs,
-                padding,
-                layers,
-                rate,
-                dtype,
-                variational=model.attrs["variational"],
-                recurrent_dropout=model.attrs["recurrent_dropout"] if is_train else 0.0,
-            )
+            run_stack(model.attrs["cell"], inputs, padding, layers, rate, dtype)
             if len(inputs)
             else inputs.new_zeros(0, model.get_dim("nO"), requires_grad=is_train)
         )

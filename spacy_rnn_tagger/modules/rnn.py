@@ -82,9 +82,6 @@ def run_stack(
     layers: Sequence[Sequence[Weights]],
     dropout: float = 0.0,
     dtype: torch.dtype | None = None,
-    *,
-    variational: bool = False,
-    recurrent_dropout: float = 0.0,
 ) -> Tensor:
     """Run the layers one above the other; a layer with two directions concatenates them.
 
@@ -92,28 +89,17 @@ def run_stack(
     layers: for each layer the weights of its one or two directions.
     dropout: rate for the input and for each layer's output (Srivastava et al. 2014).
     dtype: what the kernels compute in; that of the input if None.
-    variational: drop the same numbers at each step of a doc (Gal and Ghahramani 2016).
-    recurrent_dropout: rate for the recurrent weights (Merity et al. 2018, "Regularizing and
-        Optimizing LSTM Language Models").
 
     RETURNS: hidden states of the last layer. *Shape:* (N, H * directions).
     """
-
-    def drop(X: Tensor) -> Tensor:
-        if not variational or not dropout:
-            return _dropped(X, dropout)
-        masks = _dropped(X.new_ones(padding.shape[1], X.shape[1]), dropout)
-        return X * masks.index_select(0, padding.places[0] % padding.shape[1])
-
-    X = drop(X)
+    X = _dropped(X, dropout)
     for directions in layers:
         states = []
         for backward, weights in zip((False, True), directions, strict=False):
-            weights = weights._replace(U=_dropped(weights.U, recurrent_dropout))
             padded = padding.pad(X, backward=backward)
             padded = run_direction(cell, padded, weights, dtype)
             states.append(padding.unpad(padded, backward=backward))
-        X = drop(torch.cat(states, dim=1))
+        X = _dropped(torch.cat(states, dim=1), dropout)
     return X
 
 
