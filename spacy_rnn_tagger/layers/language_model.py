@@ -43,13 +43,13 @@ def WordPrediction(  # noqa: N802
     hidden_width: of the hidden layer and of a word's vector.
     rows: of the hashed table of words.
 
-    RAISES ValueError: `tok2vec` has no recurrent layer, or has several that are bidirectional: what
-        the upper ones read has read the word itself.
+    RAISES ValueError: `tok2vec` has no recurrent layer, or a bidirectional one with others above or
+        below it: what the upper ones read has read the word itself.
     """
     rnns = [node for node in tok2vec.walk() if node.name == "rnn"]
     if not rnns:
         raise ValueError("Words are predicted from recurrent states, but here is no RNN.")
-    bidirectional = rnns[-1].attrs["bidirectional"]
+    bidirectional = any(rnn.attrs["bidirectional"] for rnn in rnns)
     if bidirectional and sum(rnn.attrs["depth"] for rnn in rnns) > 1:
         raise ValueError(
             "Words can't be predicted from a bidirectional RNN of more than one layer: its states"
