@@ -24,7 +24,9 @@ def pack(model: TaggerModel) -> None:
     """Replace a tagger's recurrent layer (one bidirectional LSTM) and its blocks."""
     rnn = model.get_ref("rnn")
     layer = Model("rnn_packed", _forward, init=_init, layers=[rnn], attrs=dict(rnn.attrs))
-    model.get_ref("encoder").layers[1] = chain(list2ragged(), layer, ragged2list())
+    scorer = chain(layer, model.get_ref("emissions"))
+    model.get_ref("tagger").layers[1] = chain(list2ragged(), scorer, ragged2list())
+    model.set_ref("scorer", scorer)
 
 
 def _forward(

@@ -17,6 +17,7 @@ from .errors import check_at_least, check_choice, check_rate
 from .layers.blocks import InBlocks
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
+from .layers.encoder import WithEncoder
 from .layers.hash_embed import AttributeEmbed
 from .layers.language_model import WordPrediction, WordScorer, words_loss
 from .layers.maxout import Maxout
@@ -68,13 +69,17 @@ def build_rnn_tagger_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
-    encoder: Tok2VecModel = chain(tok2vec, InBlocks(rnn))
     emissions = Emissions(nO)
     output = TagOutput(decoder, nO)
-    model: TaggerModel = chain(encoder, emissions, output)
+    scorer = chain(rnn, emissions)
+    tagger: TaggerModel = chain(tok2vec, InBlocks(scorer), output)
+    encoder: Tok2VecModel = chain(tok2vec, InBlocks(rnn))
+    model = WithEncoder(tagger, encoder)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("encoder", encoder)
+    model.set_ref("tagger", tagger)
     model.set_ref("rnn", rnn)
+    model.set_ref("scorer", scorer)
     model.set_ref("emissions", emissions)
     model.set_ref("output_layer", output)
     model.attrs["resize_output"] = _resize_output
@@ -83,13 +88,15 @@ def build_rnn_tagger_v1(
 
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
     """Replace the two layers that have a score for each tag by larger ones."""
-    for name in ("emissions", "output_layer"):
+    tagger = model.get_ref("tagger")
+    for owner, name in ((model.get_ref("scorer"), "emissions"), (tagger, "output_layer")):
         layer = model.get_ref(name)
         larger = resized(layer, nO)
-        model.layers[model.layers.index(layer)] = larger
+        owner.layers[owner.layers.index(layer)] = larger
         model.set_ref(name, larger)
-    if model.has_dim("nO"):
-        model.set_dim("nO", nO, force=True)
+    for owner in (model, tagger):
+        if owner.has_dim("nO"):
+            owner.set_dim("nO", nO, force=True)
     return model
 
 

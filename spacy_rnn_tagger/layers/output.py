@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from thinc.backends import Ops
 from thinc.model import Model
-from thinc.types import Floats2d, FloatsXd
+from thinc.types import Floats2d, FloatsXd, Ragged
 from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_choice
 from ..types import TagScores
-from .blocks import ListModel, split
+from .blocks import split
 
 DECODERS = ("crf", "softmax")
 _TRANSITIONS = ("transitions", "start", "end")
@@ -19,13 +19,13 @@ _TRANSITIONS = ("transitions", "start", "end")
 _MARGIN = 10.0
 
 
-def Emissions(nO: int | None = None) -> ListModel:  # noqa: N802 - a constructor
+def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802 - a constructor
     """Score the tags of each token by a linear map, W x + b.
 
     All weights begin at zero: an untrained model prefers no tag, and of equals decoding takes
     the first, which is "O".
 
-    nO: number of tags K; set from the labels if None. *Output of each doc:* (tokens, K).
+    nO: number of tags K; set from the labels if None. *Output:* (N, K).
     """
     params = {"W": None, "b": None}
     dims = {"nI": None, "nO": nO}
@@ -100,29 +100,24 @@ def _shape(model: Model[Any, Any], param: str) -> tuple[int, ...]:
 
 
 def _forward_emissions(
-    model: ListModel, X: list[Floats2d], is_train: bool
-) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    ops = model.ops
-    lengths = [len(states) for states in X]
-    states = ops.flatten(X) if X else ops.alloc2f(0, model.get_dim("nI"))
-    H, W, b = (xp2torch(array) for array in (states, *map(model.get_param, ("W", "b"))))
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    H, W, b = (xp2torch(array) for array in (X.dataXd, *map(model.get_param, ("W", "b"))))
 
-    def backprop(dY: list[Floats2d]) -> list[Floats2d]:
-        if not dY:
-            return []
-        d_scores = xp2torch(ops.flatten(dY))
+    def backprop(dY: Ragged) -> Ragged:
+        d_scores = xp2torch(model.ops.as_contig(dY.dataXd))
         model.inc_grad("W", torch2xp(d_scores.T @ H))
         model.inc_grad("b", torch2xp(d_scores.sum(0)))
-        return split(torch2xp(d_scores @ W), lengths)
+        return Ragged(torch2xp(d_scores @ W), X.lengths)
 
-    return split(torch2xp(torch.addmm(b, H, W.T)), lengths), backprop
+    return Ragged(torch2xp(torch.addmm(b, H, W.T)), X.lengths), backprop
 
 
 def _init_emissions(
-    model: ListModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
 ) -> None:
-    if X:
-        model.set_dim("nI", X[0].shape[1])
+    if X is not None:
+        model.set_dim("nI", X.dataXd.shape[1])
     _allocate(model)
 
 
