@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.training.pretrain import pretrain
-from spacy.util import load_config
+from spacy.util import load_config, registry
 from spacy.vectors import Vectors
 
 ROOT = Path(__file__).parent.parent
@@ -125,6 +125,13 @@ def test_config_is_filled(path, tmp_path):
     filled = tmp_path / "filled.cfg"
     fill_config(filled, path, silent=True)
     assert filled.read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_the_optimizer_needs_no_other_section(path):
+    """`spacy debug data` builds it of the config as it stands, without filling in ${...}."""
+    optimizer = load_config(path, interpolate=False)["training"]["optimizer"]
+    assert registry.resolve({"optimizer": optimizer})["optimizer"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
