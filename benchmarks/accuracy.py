@@ -25,8 +25,8 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +107,10 @@ def train(
         for name, seed, folder in _runs(comparison, output, system, seeds)
     ]
     threads = max((os.cpu_count() or 1) // jobs, 1)
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(train_once, *run, threads) for run in runs]
-        for future in tqdm(as_completed(futures), total=len(futures), unit=" trainings"):
-            future.result()
+    with ThreadPool(jobs) as pool:  # one that fails ends the others
+        trainings = pool.imap_unordered(lambda run: train_once(*run, threads), runs)
+        for _ in tqdm(trainings, total=len(runs), unit=" trainings"):
+            pass
 
 
 def train_once(config: Config, folder: Path, threads: int) -> None:

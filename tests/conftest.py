@@ -3,6 +3,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vectors import Vectors
 from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.architectures import (
@@ -31,6 +32,33 @@ EMBEDS = {
         width=8, include_static_vectors=True, word_dropout=0.0
     ),
 }
+
+
+@pytest.fixture(scope="session")
+def vectors(tmp_path_factory):
+    """The folder of a pipeline with a small table, for configs that read vectors."""
+    nlp = spacy.blank("en")
+    nlp.vocab.vectors = Vectors(data=np.ones((2, 3), dtype="f"), keys=["Delhi", "Fort"])
+    path = tmp_path_factory.mktemp("vectors")
+    nlp.to_disk(path)
+    return path
+
+
+def slopes(node, name, at, loss, eps):
+    """Measure the slope of a loss along a parameter's entry: across, above and below its value.
+
+    A gradient is the first, or at the kink of a maximum one of the others.
+    """
+    param = node.get_param(name).copy()
+    values = []
+    for shift in (eps, 0.0, -eps):
+        moved = param.copy()
+        moved[at] += shift
+        node.set_param(name, moved)
+        values.append(loss())
+    node.set_param(name, param)
+    above, here, below = values
+    return [(above - below) / (2 * eps), (above - here) / eps, (here - below) / eps]
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import spacy
 from spacy.util import load_config
-from spacy.vectors import Vectors
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli import app
@@ -47,13 +45,10 @@ def test_summary_of_the_tutorial_network():
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.name)
-def test_summary_counts_every_parameter(path, tmp_path):
+def test_summary_counts_every_parameter(path, vectors, tmp_path):
     config = load_config(path, interpolate=False)
     if config["paths"]["vectors"]:
-        vectors = spacy.blank("en")
-        vectors.vocab.vectors = Vectors(data=np.ones((2, 3), dtype="f"), keys=["Delhi", "Fort"])
-        vectors.to_disk(tmp_path / "vectors")
-        config["paths"]["vectors"] = str(tmp_path / "vectors")
+        config["paths"]["vectors"] = str(vectors)
         path = tmp_path / "with_vectors.cfg"
         config.to_disk(path, interpolate=False)
     nlp = load(str(path), ["FAC", "GPE"])

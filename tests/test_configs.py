@@ -14,7 +14,6 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.training.pretrain import pretrain
 from spacy.util import load_config, registry
-from spacy.vectors import Vectors
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
@@ -46,16 +45,6 @@ def corpus(tmp_path):
         docs.add(doc)
     path = tmp_path / "corpus.spacy"
     docs.to_disk(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def vectors(tmp_path_factory):
-    """A pipeline with a small table, for configs that read vectors."""
-    nlp = spacy.blank("en")
-    nlp.vocab.vectors = Vectors(data=np.ones((2, 3), dtype="f"), keys=["Delhi", "Fort"])
-    path = tmp_path_factory.mktemp("vectors")
-    nlp.to_disk(path)
     return path
 
 

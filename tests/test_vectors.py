@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import tarfile
 
 import numpy as np
@@ -103,6 +104,33 @@ def test_not_a_package(tmp_path):
     path.write_text("delhi 1 2 3")
     result = run(path, tmp_path / "vectors")
     assert result.exit_code == 1 and "was not read" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_package_that_was_cut(package, tmp_path, share):
+    content = package.read_bytes()
+    package.write_bytes(content[: int(len(content) * share)])
+    result = run(package, tmp_path / "vectors")
+    assert result.exit_code == 1 and "was not read" in " ".join(result.output.split())
+    assert "or broken" in result.output
+
+
+def test_a_writing_of_its_own_keeps_its_vector(tmp_path):
+    path = tmp_path / "small.json"
+    path.write_bytes(
+        content({"paris": [1.0] * 3, "Paris": [2.0] * 3, "i": [3.0] * 3, "ı": [4.0] * 3})
+    )
+    vocab = read_vectors(path, lang="en").vocab
+    found = {word: vocab.get_vector(word)[0] for word in ("paris", "Paris", "PARIS", "I", "ı")}
+    assert found == {"paris": 1, "Paris": 2, "PARIS": 1, "I": 3, "ı": 4}
+
+
+def test_what_is_not_installed_is_told(package, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ijson", None)
+    result = run(package, tmp_path / "vectors")
+    assert result.exit_code == 1
+    told = " ".join(result.output.split())
+    assert "ijson is not installed: pip install 'spacy-rnn-tagger[vectors]'" in told
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from spacy.training import Example
 from wasabi import msg
 
 from . import app
-from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, failures, load, warn
+from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, load, warn
+from .failures import failures
 
 if TYPE_CHECKING:
     from ..evaluation.calibration import Operating

@@ -1,18 +1,11 @@
 """What the commands that need annotated data have in common."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import spacy
 import typer
 from spacy.cli._util import import_code, setup_gpu
 from spacy.language import Language
-from wasabi import msg
-
-from ..corpus import AnnotationError
-
-_EXTRA = ("scipy", "matplotlib", "jinja2")
 
 MODEL = typer.Argument(..., help="A trained pipeline: its folder or its package's name")
 DATA = typer.Argument(
@@ -21,20 +14,6 @@ DATA = typer.Argument(
 COMPONENT = typer.Option(None, "--component", help="The component, if there are several rnn_ner")
 CODE = typer.Option(None, "--code", "-c", help="Python file with functions that the pipeline needs")
 GPU = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU")
-
-
-@contextmanager
-def failures(title: str) -> Iterator[None]:
-    """Tell wrong use in a message, and end the command with 1."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
-        needed = "pip install 'spacy-rnn-tagger[evaluation]'"
-        msg.fail(title, f"The package {error.name} is not installed: {needed}", exits=1)
-    except (AnnotationError, OSError, ValueError) as error:
-        msg.fail(title, str(error), exits=1)
 
 
 def load(model: str, code: Path | None, gpu: int) -> Language:

@@ -14,7 +14,8 @@ from wasabi import msg
 
 from ..files import write_whole
 from . import app
-from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, failures, load, warn
+from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, load, warn
+from .failures import failures
 
 if TYPE_CHECKING:
     from ..evaluation.outcomes import DocOutcome

@@ -70,7 +70,7 @@ def load(source: str, labels: list[str]) -> Language:
     # The corpus and the rest of the paths need not be there to build the network; vectors must, for
     # their width is a layer's.
     config = load_config(Path(source), interpolate=False)
-    vectors = config.interpolate()["initialize"].get("vectors")
+    vectors = config.interpolate().get("initialize", {}).get("vectors")
     config["initialize"] = {}
     nlp = load_model_from_config(config, auto_fill=True)
     if vectors is not None:

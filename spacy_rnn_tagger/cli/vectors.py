@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from . import app
+from .failures import failures
 
 _HASHES = ("sha256", "sha384", "sha512")
 _CHUNK = 1 << 20  # bytes
@@ -41,18 +43,10 @@ def vectors_cli(
     "DELHI"). For vectors in the form of word2vec, GloVe and fastText there is spaCy's own
     `spacy init vectors`.
     """
-    try:
+    with failures(f"{package} was not read"):
         if integrity is not None:
             check_integrity(package, integrity)
         nlp = read_vectors(package, lang=lang)
-    except ImportError as error:
-        msg.fail(
-            f"No module '{error.name}': pip install 'spacy-rnn-tagger[vectors]' brings what this"
-            " command needs",
-            exits=1,
-        )
-    except (ValueError, tarfile.TarError) as error:
-        msg.fail(f"{package} was not read", str(error), exits=1)
     nlp.to_disk(output)
     rows, width = nlp.vocab.vectors.shape
     msg.good(f"{rows:,} vectors of {width} dimensions are in {output}")
@@ -79,13 +73,13 @@ def read_vectors(package: Path, *, lang: str) -> Language:
     """Read the embeddings into the vocab of a blank pipeline, one word at a time.
 
     Writings with capitals get rows of the table too, by their hashes: `Vectors.attr`, which is
-    meant for that, is not saved in spaCy 3.8.
+    meant for that, is not saved in spaCy 3.8. A writing that has a vector of its own keeps it, and
+    of two words the first, which is the more frequent, gives its vector.
 
     package: a .json file in the form of winkNLP's embeddings, or a .tgz that has one.
 
-    RAISES ImportError: ijson is not installed.
-    RAISES ValueError: there is no such file in it, or it is not of that form.
-    RAISES tarfile.TarError: the package is broken.
+    RAISES ModuleNotFoundError: ijson is not installed.
+    RAISES ValueError: there is no such file in it, it is not of that form, or it is broken.
     """
     import ijson
 
@@ -107,11 +101,10 @@ def read_vectors(package: Path, *, lang: str) -> Language:
     if found != rows:
         raise ValueError(f"It must have {rows:,} vectors, but has {found:,}.")
     vectors = Vectors(strings=nlp.vocab.strings, data=table, keys=keys, name="vectors")
-    for row, key in enumerate(keys.tolist()):
-        word = nlp.vocab.strings[key]
+    for row, word in enumerate(map(nlp.vocab.strings.__getitem__, keys.tolist())):
         for form in (word.capitalize(), word.title(), word.upper()):
-            if form != word:
-                vectors.add(get_string_id(form), row=row)
+            if (key := get_string_id(form)) not in vectors:
+                vectors.add(key, row=row)
     nlp.vocab.vectors = vectors
     return nlp
 
@@ -135,16 +128,22 @@ def _checked(vector: Any, width: int) -> list[float]:
 
 @contextmanager
 def _open_json(package: Path) -> Iterator[IO[bytes]]:
-    """Open the JSON file of a package, which is the largest there; nothing is unpacked to disk."""
+    """Open the JSON file of a package, which is the largest there; nothing is unpacked to disk.
+
+    RAISES ValueError: there is none, or the package is broken.
+    """
     if package.suffix == ".json":
         with package.open("rb") as file:
             yield file
         return
-    with tarfile.open(package) as archive:
-        members = [m for m in archive if m.isfile() and m.name.endswith(".json")]
-        member = max(members, key=lambda m: m.size, default=None)
-        content = None if member is None else archive.extractfile(member)
-        if content is None:
-            raise ValueError("There is no JSON file in it.")
-        with content as file:
-            yield file
+    try:
+        with tarfile.open(package) as archive:
+            members = [m for m in archive if m.isfile() and m.name.endswith(".json")]
+            member = max(members, key=lambda m: m.size, default=None)
+            content = None if member is None else archive.extractfile(member)
+            if content is None:
+                raise ValueError("There is no JSON file in it.")
+            with content as file:
+                yield file
+    except (tarfile.TarError, EOFError, zlib.error) as error:  # the last two: it has been cut
+        raise ValueError(f"It is not a package, or broken: {error}") from error
