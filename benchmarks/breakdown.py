@@ -85,7 +85,7 @@ def _watched(pipe: Any) -> Iterator[Stopwatch]:
         (Constraints, "find", "tags to spans"),
         (Constraints, "locate", "tags to spans"),
         (model.get_ref("tok2vec"), "_func", "embed"),
-        (model.get_ref("tagger").layers[1], "_func", "blocks"),
+        (model.get_ref("tagger").layers[0].layers[1], "_func", "blocks"),
         (Padding, "__init__", "pad"),
         (Padding, "pad", "pad"),
         (Padding, "unpad", "pad"),

@@ -25,7 +25,8 @@ def pack(model: TaggerModel) -> None:
     rnn = model.get_ref("rnn")
     layer = Model("rnn_packed", _forward, init=_init, layers=[rnn], attrs=dict(rnn.attrs))
     scorer = chain(layer, model.get_ref("emissions"))
-    model.get_ref("tagger").layers[1] = chain(list2ragged(), scorer, ragged2list())
+    embed_and_read = model.get_ref("tagger").layers[0]
+    embed_and_read.layers[1] = chain(list2ragged(), scorer, ragged2list())
     model.set_ref("scorer", scorer)
 
 

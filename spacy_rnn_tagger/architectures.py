@@ -14,7 +14,7 @@ from thinc.model import Model
 from thinc.types import Floats2d
 
 from .errors import check_at_least, check_choice, check_rate
-from .layers.blocks import InBlocks
+from .layers.blocks import InBlocks, ListModel
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
 from .layers.encoder import WithEncoder
@@ -25,6 +25,7 @@ from .layers.output import Emissions, TagOutput, resized
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
 from .layers.vocabulary import EmbeddingTable, OneHot, Vocabulary
+from .layers.windows import InSentences, InWindows
 from .types import TaggerModel, Tok2VecModel
 
 _LEXICAL_ATTRS = ("NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE")
@@ -39,6 +40,9 @@ def build_rnn_tagger_v1(
     bidirectional: bool = True,
     dropout: float = 0.3,
     decoder: str = "crf",
+    context: str = "doc",
+    max_length: int = 4096,
+    overlap: int = 256,
     mixed_precision: bool = False,
     nO: int | None = None,
 ) -> TaggerModel:
@@ -55,6 +59,11 @@ def build_rnn_tagger_v1(
     dropout: rate for embeddings and hidden states in training. The rate of `nlp.update`
         (`[training] dropout` in a config) applies where it is higher.
     decoder: "crf" learns which tag follows which; "softmax" scores each token by itself.
+    context: what the recurrent network reads as one sequence: the "doc", or the "sentence", where
+        sentence starts are set. Decoding is over the doc in either case.
+    max_length: tokens that it reads as one sequence at most; longer ones are read in overlapping
+        windows, in memory that does not grow with them. 0 for no limit.
+    overlap: tokens of context on either side of a window, of which `max_length` must have room.
     mixed_precision: compute the recurrence in bfloat16, on a GPU and, in the predictions of an
         LSTM, on a CPU with AVX512_BF16; elsewhere no effect.
     nO: number of tags; set from the labels if None.
@@ -72,8 +81,12 @@ def build_rnn_tagger_v1(
     emissions = Emissions(nO)
     output = TagOutput(decoder, nO)
     scorer = chain(rnn, emissions)
-    tagger: TaggerModel = chain(tok2vec, InBlocks(scorer), output)
-    encoder: Tok2VecModel = chain(tok2vec, InBlocks(rnn))
+    check_choice("context", context, ("doc", "sentence"))
+    read = InSentences if context == "sentence" else chain
+    tagger: TaggerModel = chain(
+        read(tok2vec, InWindows(InBlocks(scorer), max_length, overlap)), output
+    )
+    encoder: Tok2VecModel = read(tok2vec, InWindows(InBlocks(rnn), max_length, overlap))
     model = WithEncoder(tagger, encoder)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("encoder", encoder)
@@ -107,6 +120,8 @@ def build_rnn_encoder_v1(
     depth: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.2,
+    max_length: int = 4096,
+    overlap: int = 256,
     mixed_precision: bool = False,
 ) -> Model[list[Floats2d], list[Floats2d]]:
     """Build the recurrent network as the `encode` layer of `spacy.Tok2Vec.v2`.
@@ -124,7 +139,7 @@ def build_rnn_encoder_v1(
         dropout=dropout,
         mixed_precision=mixed_precision,
     )
-    model: Model[list[Floats2d], list[Floats2d]] = InBlocks(rnn)
+    model: ListModel = InWindows(InBlocks(rnn), max_length, overlap)
     model.set_dim("nO", rnn.get_dim("nO"))
     return model
 

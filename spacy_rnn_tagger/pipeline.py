@@ -37,6 +37,9 @@ depth = 1
 bidirectional = true
 dropout = 0.3
 decoder = "crf"
+context = "doc"
+max_length = 4096
+overlap = 256
 
 [model.tok2vec]
 @architectures = "spacy_rnn_tagger.LexemeEmbed.v1"

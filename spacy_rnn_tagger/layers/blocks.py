@@ -46,7 +46,12 @@ def _forward(
     size = costs.train if is_train else costs.predict
     lengths = [len(doc) for doc in docs]
     blocks = list(find_blocks(lengths, size, costs))
-    results = [layer(_joined(ops, docs, block), is_train) for block in blocks]
+    outputs, callbacks = [], []
+    for block in blocks:
+        output, backprop_block = layer(_joined(ops, docs, block), is_train)
+        outputs.append(output.dataXd)
+        if is_train:  # what it holds of a block's states is more than all else
+            callbacks.append(backprop_block)
 
     def in_order(arrays: list[Floats2d]) -> list[Floats2d]:
         found: dict[int, Floats2d] = {}
@@ -56,10 +61,10 @@ def _forward(
 
     def backprop(d_outputs: list[Floats2d]) -> list[Floats2d]:
         d_blocks = (_joined(ops, d_outputs, block) for block in blocks)
-        d_inputs = (run(d_block) for (_, run), d_block in zip(results, d_blocks, strict=True))
+        d_inputs = (run(d_block) for run, d_block in zip(callbacks, d_blocks, strict=True))
         return in_order([d_input.dataXd for d_input in d_inputs])
 
-    return in_order([output.dataXd for output, _ in results]), backprop
+    return in_order(outputs), backprop
 
 
 def find_blocks(lengths: list[int], size: int, costs: Costs) -> Iterator[list[int]]:
