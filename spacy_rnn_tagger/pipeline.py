@@ -1,7 +1,7 @@
 """The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import check_lexeme_norms
+from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
@@ -51,6 +51,8 @@ include_static_vectors = false
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
 # Docs that are shown to the model at initialisation, for its widths; spaCy takes as many.
 _SAMPLE = 10
+# Characters of a doc's text that an error shows.
+_EXCERPT = 80
 
 
 @Language.factory(
@@ -261,6 +263,37 @@ class RNNEntityRecognizer(TrainablePipe):
             Prediction(own, scored, list(islice(scores, len(scored))))
             for own, scored in zip(entities, found, strict=True)
         ]
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the entities of a stream of docs, batch by batch.
+
+        Where a batch fails, its docs are tagged one by one: only those that fail by themselves are
+        lost, and go each to the error handler. The error says which doc it was, on Python 3.11 and
+        later, also where it comes from another process.
+        """
+        for docs in minibatch(stream, batch_size):
+            try:
+                predictions = self.predict(docs)
+            except Exception:
+                yield from self._one_by_one(docs)
+            else:
+                self.set_annotations(docs, predictions)
+                yield from docs
+
+    def _one_by_one(self, docs: Sequence[Doc]) -> Iterator[Doc]:
+        handle_error = self.get_error_handler()
+        for doc in docs:
+            try:
+                self.set_annotations([doc], self.predict([doc]))
+            except Exception as error:
+                if hasattr(error, "add_note"):
+                    error.add_note(
+                        f"Component '{self.name}' failed in the doc of {len(doc)} tokens that "
+                        f"begins with {doc.text[:_EXCERPT]!r}."
+                    )
+                handle_error(self.name, self, [doc], error)
+            else:
+                yield doc
 
     def infer(self, docs: Sequence[Doc]) -> Inference:
         """Run the network over docs, for whatever is to be inferred from its scores.

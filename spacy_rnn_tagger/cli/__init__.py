@@ -10,4 +10,4 @@ app = Typer(
 )
 spacy_app.add_typer(app)
 
-from . import calibrate, convert, report, summary, tag, vectors  # noqa: E402, F401 - they add commands
+from . import annotate, calibrate, convert, report, summary, tag, vectors  # noqa: E402, F401 - they add commands

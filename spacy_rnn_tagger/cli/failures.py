@@ -13,6 +13,7 @@ _EXTRAS = {
     "matplotlib": "evaluation",
     "jinja2": "evaluation",
     "ijson": "vectors",
+    "pyarrow": "parquet",
 }
 
 
@@ -26,5 +27,5 @@ def failures(title: str) -> Iterator[None]:
             raise
         needed = f"pip install 'spacy-rnn-tagger[{_EXTRAS[error.name]}]'"
         msg.fail(title, f"The package {error.name} is not installed: {needed}", exits=1)
-    except (AnnotationError, OSError, ValueError) as error:
+    except (AnnotationError, OSError, RuntimeError, ValueError) as error:
         msg.fail(title, str(error), exits=1)
