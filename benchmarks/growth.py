@@ -30,10 +30,15 @@ POINT: dict[str, Any] = {
     "n_process": 1,
     "decoder": "crf",
     "candidates": None,
+    "max_length": None,
 }
 SERIES: dict[str, list[dict[str, Any]]] = {
     "tokens": [{"n_tokens": n} for n in (1_000, 10_000, 100_000, 1_000_000)],
     "tokens of a doc": [{"doc_length": n} for n in (5, 50, 500, 5_000, 100_000)],
+    "one doc": [{"doc_length": n, "n_tokens": n} for n in (100_000, 1_000_000)],
+    "one doc, without windows": [
+        {"doc_length": n, "n_tokens": n, "max_length": 0} for n in (100_000, 1_000_000)
+    ],
     "labels": [{"n_labels": n, "n_tokens": 10_000} for n in (2, 10, 100, 1000)],
     "labels, softmax": [
         {"n_labels": n, "n_tokens": 10_000, "decoder": "softmax"} for n in (100, 1000)
@@ -70,8 +75,7 @@ def main(point: dict[str, Any]) -> None:
     nlp = make_pipeline(point)
     warm = {**point, "n_tokens": min(point["n_tokens"], 20_000), "n_process": 1}
     _tag(nlp, warm)
-    before = peak_memory()
-    seconds = _tag(nlp, point)
+    seconds, before = _tag(nlp, point)
     result = {
         "us": 1e6 * seconds / point["n_tokens"],
         "MB": peak_memory(),
@@ -80,17 +84,18 @@ def main(point: dict[str, Any]) -> None:
     print(json.dumps(result))
 
 
-def _tag(nlp: Language, point: dict[str, Any]) -> float:
-    """Return the seconds of the pipeline alone, without those of making the docs."""
+def _tag(nlp: Language, point: dict[str, Any]) -> tuple[float, float]:
+    """Return the seconds of the pipeline alone, and the peak memory when the first doc was made."""
     docs = _docs(nlp, point)
-    made = 0.0
+    made = before = 0.0
 
     def stream() -> Iterator[Doc]:
-        nonlocal made
+        nonlocal made, before
         while True:
             begin = time.perf_counter()
             doc = next(docs, None)
             made += time.perf_counter() - begin
+            before = before or peak_memory()
             if doc is None:
                 return
             yield doc
@@ -98,7 +103,8 @@ def _tag(nlp: Language, point: dict[str, Any]) -> float:
     begin = time.perf_counter()
     for _ in nlp.pipe(stream(), batch_size=point["batch_size"], n_process=point["n_process"]):
         pass
-    return time.perf_counter() - begin - (made if point["n_process"] == 1 else 0.0)
+    seconds = time.perf_counter() - begin
+    return seconds - (made if point["n_process"] == 1 else 0.0), before
 
 
 def _docs(nlp: Language, point: dict[str, Any]) -> Iterator[Doc]:
@@ -116,7 +122,10 @@ def make_pipeline(point: dict[str, Any]) -> Language:
     """Make a pipeline with labels, trained a little."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    pipe = nlp.add_pipe("rnn_ner", config={"model": {"decoder": point["decoder"]}})
+    model = {"decoder": point["decoder"]}
+    if point["max_length"] is not None:
+        model["max_length"] = point["max_length"]
+    pipe = nlp.add_pipe("rnn_ner", config={"model": model})
     pipe.cfg["candidates"] = point["candidates"]
     labels = [f"L{i}" for i in range(point["n_labels"])]
     docs = list(_docs(nlp, {**point, "n_tokens": 5_000, "doc_length": 50}))

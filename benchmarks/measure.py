@@ -1,6 +1,7 @@
 """Systems that take turns, medians of rounds, ratios; what the machine was; a process's memory."""
 
 import gc
+import os
 import platform
 import statistics
 import time
@@ -77,3 +78,9 @@ def peak_memory() -> float:
     unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes on Linux
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(each).ru_maxrss for each in who) / unit
+
+
+def memory() -> float:
+    """Return the memory that this process holds now, in MB (Linux only)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
