@@ -4,12 +4,7 @@ from collections.abc import Callable
 
 from spacy.attrs import IDS
 from spacy.vocab import Vocab
-from thinc.api import (
-    chain,
-    concatenate,
-    ragged2list,
-    with_array,
-)
+from thinc.api import chain, concatenate
 from thinc.model import Model
 from thinc.types import Floats2d
 
@@ -17,14 +12,14 @@ from .errors import check_at_least, check_choice, check_rate
 from .layers.blocks import InBlocks, ListModel
 from .layers.characters import Characters
 from .layers.distinct_words import DistinctWords
+from .layers.emissions import Emissions
 from .layers.encoder import WithEncoder
 from .layers.hash_embed import AttributeEmbed
 from .layers.language_model import WordPrediction, WordScorer, words_loss
 from .layers.maxout import Maxout
-from .layers.output import Emissions, TagOutput, resized
+from .layers.output import TagOutput, resized
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
-from .layers.vocabulary import EmbeddingTable, OneHot, Vocabulary
 from .layers.windows import InSentences, InWindows
 from .types import TaggerModel, Tok2VecModel
 
@@ -102,9 +97,13 @@ def build_rnn_tagger_v1(
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
     """Replace the two layers that have a score for each tag by larger ones."""
     tagger = model.get_ref("tagger")
-    for owner, name in ((model.get_ref("scorer"), "emissions"), (tagger, "output_layer")):
+    decoder = model.get_ref("output_layer").attrs["decoder"]
+    for owner, name, new in (
+        (model.get_ref("scorer"), "emissions", Emissions(nO)),
+        (tagger, "output_layer", TagOutput(decoder, nO)),
+    ):
         layer = model.get_ref(name)
-        larger = resized(layer, nO)
+        larger = resized(layer, new)
         owner.layers[owner.layers.index(layer)] = larger
         model.set_ref(name, larger)
     for owner in (model, tagger):
@@ -168,58 +167,6 @@ def build_pretrain_words_v1(
         return model
 
     return create_objective
-
-
-def build_word_embed_v1(
-    *,
-    width: int,
-    max_size: int = 15000,
-    min_freq: int = 1,
-    word_dropout: float = 0.0,
-    attr: str = "NORM",
-) -> Tok2VecModel:
-    """Build a learned table over a vocabulary that is collected at initialisation.
-
-    width: width of the embedding.
-    max_size: rows of the table, the one for unknown words included.
-    min_freq: words rarer than this in the training data are unknown.
-    word_dropout: the share of tokens that training takes for unknown, so that the row is learned.
-    attr: the token attribute that is the word: "NORM", "LOWER", "ORTH", "LEMMA" or "SHAPE".
-
-    RAISES ValueError: a setting is not among the allowed ones or out of its range.
-    """
-    vocabulary = Vocabulary(
-        attr=attr, max_size=max_size, min_freq=min_freq, word_dropout=word_dropout
-    )
-    table = EmbeddingTable(width=width, rows=max_size)
-    model: Tok2VecModel = chain(vocabulary, with_array(table), ragged2list())
-    model.set_dim("nO", width)
-    return model
-
-
-def build_one_hot_embed_v1(
-    *,
-    width: int | None = None,
-    max_size: int = 15000,
-    min_freq: int = 1,
-    word_dropout: float = 0.0,
-    attr: str = "NORM",
-) -> Tok2VecModel:
-    """Build a one-hot input over the vocabulary that `WordEmbed.v1` would have.
-
-    width: not used, for a one-hot vector is `max_size` wide; accepted so that a config exchanges
-        `WordEmbed.v1` for this in one line.
-
-    The other settings are those of `WordEmbed.v1`.
-
-    RAISES ValueError: a setting is not among the allowed ones or out of its range.
-    """
-    vocabulary = Vocabulary(
-        attr=attr, max_size=max_size, min_freq=min_freq, word_dropout=word_dropout
-    )
-    model: Tok2VecModel = chain(vocabulary, with_array(OneHot(max_size)), ragged2list())
-    model.set_dim("nO", max_size)
-    return model
 
 
 def build_lexeme_embed_v1(

@@ -8,9 +8,8 @@ from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
-    build_one_hot_embed_v1,
-    build_word_embed_v1,
 )
+from spacy_rnn_tagger.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
 
 from .evaluated import make_folder
 

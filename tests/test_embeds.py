@@ -7,10 +7,9 @@ from spacy.vectors import Vectors
 
 from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
-    build_one_hot_embed_v1,
     build_rnn_encoder_v1,
-    build_word_embed_v1,
 )
+from spacy_rnn_tagger.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
 
 from .conftest import EMBEDS
 

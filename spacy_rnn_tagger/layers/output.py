@@ -1,13 +1,11 @@
-"""From hidden states to the scores of tags, and a CRF's transitions beside them."""
+"""The last layer: the scores of tags, and a CRF's transitions beside them."""
 
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from thinc.backends import Ops
 from thinc.model import Model
-from thinc.types import Floats2d, FloatsXd, Ragged
-from thinc.util import torch2xp, xp2torch
+from thinc.types import Floats2d, FloatsXd
 
 from ..errors import check_choice
 from ..types import TagScores
@@ -16,20 +14,7 @@ from .blocks import split
 DECODERS = ("crf", "softmax")
 _TRANSITIONS = ("transitions", "start", "end")
 # How far below "O" a tag begins that is added to a trained output: e**-10 of its probability.
-_MARGIN = 10.0
-
-
-def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802 - a constructor
-    """Score the tags of each token by a linear map, W x + b.
-
-    All weights begin at zero: an untrained model prefers no tag, and of equals decoding takes
-    the first, which is "O".
-
-    nO: number of tags K; set from the labels if None. *Output:* (N, K).
-    """
-    params = {"W": None, "b": None}
-    dims = {"nI": None, "nO": nO}
-    return Model("emissions", _forward_emissions, init=_init_emissions, params=params, dims=dims)
+MARGIN = 10.0
 
 
 def TagOutput(  # noqa: N802
@@ -55,17 +40,16 @@ def TagOutput(  # noqa: N802
     )
 
 
-def resized(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
-    """Create either of these layers with more tags; best paths are still those of the smaller one.
+def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
+    """Fill a layer with more tags from one with fewer; best paths are still those of the smaller.
 
     A new tag copies the weights and transitions of "O", and its bias is lower by a margin. So each
     path through a new tag has a better one, with "O" in its place, whatever the input.
 
-    It is a new node, because an optimizer keeps moments of the old shapes for the old one.
+    new: a layer of the same kind. It is a new node, because an optimizer keeps moments of the old
+        shapes for the old one.
     """
-    emits = model.name == "emissions"
-    new = Emissions(nO) if emits else TagOutput(model.attrs["decoder"], nO)
-    if emits and model.has_dim("nI"):
+    if model.has_dim("nI"):
         new.set_dim("nI", model.get_dim("nI"))
     for name in model.param_names:
         if not model.has_param(name):
@@ -73,7 +57,7 @@ def resized(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
         param = model.get_param(name)
         grown = _copy_first(model.ops, param, _shape(new, name))
         if name == "b":
-            grown[len(param) :] -= _MARGIN
+            grown[len(param) :] -= MARGIN
         new.set_param(name, grown)
         if model.has_grad(name):
             grad = model.get_grad(name)
@@ -99,28 +83,6 @@ def _shape(model: Model[Any, Any], param: str) -> tuple[int, ...]:
     return (K, K) if param == "transitions" else (K,)
 
 
-def _forward_emissions(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    H, W, b = (xp2torch(array) for array in (X.dataXd, *map(model.get_param, ("W", "b"))))
-
-    def backprop(dY: Ragged) -> Ragged:
-        d_scores = xp2torch(model.ops.as_contig(dY.dataXd))
-        model.inc_grad("W", torch2xp(d_scores.T @ H))
-        model.inc_grad("b", torch2xp(d_scores.sum(0)))
-        return Ragged(torch2xp(d_scores @ W), X.lengths)
-
-    return Ragged(torch2xp(torch.addmm(b, H, W.T)), X.lengths), backprop
-
-
-def _init_emissions(
-    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
-) -> None:
-    if X is not None:
-        model.set_dim("nI", X.dataXd.shape[1])
-    _allocate(model)
-
-
 def _forward_output(
     model: Model[list[Floats2d], TagScores], X: list[Floats2d], is_train: bool
 ) -> tuple[TagScores, Callable[[TagScores], list[Floats2d]]]:
@@ -142,9 +104,10 @@ def _init_output(
     X: list[Floats2d] | None = None,
     Y: TagScores | None = None,
 ) -> None:
-    _allocate(model)
+    allocate(model)
 
 
-def _allocate(model: Model[Any, Any]) -> None:
+def allocate(model: Model[Any, Any]) -> None:
+    """Set all parameters to zero, in their shapes."""
     for name in model.param_names:
         model.set_param(name, model.ops.alloc(_shape(model, name)))

@@ -3,48 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from ..types import IntArray
+from .layout import Layout
 
 
 class Padding:
-    """The index arithmetic of a batch, whose docs are padded to the longest of them.
-
-    Both directions read a doc from its own first step: padding comes after it and never reaches a
-    state that is used, hence a doc has the same scores alone and in any batch.
-
-    lengths: tokens of each doc; a doc without any has no column in the block.
+    """The layout of a batch on a device, and both ways through it.
 
     Attributes:
         shape: T and B, of the block.
-        n_tokens: N.
-        sources: for reading forward and backward, the flat row that stands at each place of the
-            block; after its end a doc's last row is repeated (backward: its first).
-            *Shape:* (T * B,) each.
-        places: for reading forward and backward, where each row stands. *Shape:* (N,) each.
+        sources, places: as of `Layout`.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device | None = None) -> None:
-        def move(array: IntArray) -> Tensor:
-            return torch.from_numpy(array).to(device)
-
-        sizes = np.asarray([length for length in lengths if length], dtype=np.int64)
-        starts = np.cumsum(sizes) - sizes
-        T, B = sizes.max(initial=0), len(sizes)
-        self.shape = (int(T), B)
-        self.n_tokens = int(sizes.sum())
-        step = np.minimum(np.arange(T)[:, None], sizes - 1)
-        self.sources = tuple(
-            move((starts + distance).ravel()) for distance in (step, sizes - 1 - step)
-        )
-        column = np.repeat(np.arange(B), sizes)
-        distance = np.arange(self.n_tokens) - starts[column]
-        self.places = tuple(
-            move(distance * B + column) for distance in (distance, sizes[column] - 1 - distance)
+        layout = Layout(lengths)
+        self.shape = layout.shape
+        self.sources, self.places = (
+            tuple(torch.from_numpy(order).to(device) for order in orders)
+            for orders in (layout.sources, layout.places)
         )
 
     def pad(self, flat: Tensor, *, backward: bool = False) -> Tensor:
