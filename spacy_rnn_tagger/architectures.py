@@ -20,7 +20,7 @@ from .layers.maxout import Maxout
 from .layers.output import TagOutput, resized
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
-from .layers.windows import InSentences, InWindows
+from .layers.windows import InWindows, read_in_context
 from .types import TaggerModel, Tok2VecModel
 
 _LEXICAL_ATTRS = ("NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE")
@@ -76,12 +76,9 @@ def build_rnn_tagger_v1(
     emissions = Emissions(nO)
     output = TagOutput(decoder, nO)
     scorer = chain(rnn, emissions)
-    check_choice("context", context, ("doc", "sentence"))
-    read = InSentences if context == "sentence" else chain
-    tagger: TaggerModel = chain(
-        read(tok2vec, InWindows(InBlocks(scorer), max_length, overlap)), output
-    )
-    encoder: Tok2VecModel = read(tok2vec, InWindows(InBlocks(rnn), max_length, overlap))
+    parts = (context, max_length, overlap)
+    tagger: TaggerModel = chain(read_in_context(tok2vec, InBlocks(scorer), *parts), output)
+    encoder = read_in_context(tok2vec, InBlocks(rnn), *parts)
     model = WithEncoder(tagger, encoder)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("encoder", encoder)

@@ -10,4 +10,13 @@ app = Typer(
 )
 spacy_app.add_typer(app)
 
-from . import annotate, calibrate, convert, report, summary, tag, vectors  # noqa: E402, F401 - they add commands
+from . import (  # noqa: E402, F401 - they add commands
+    annotate,
+    calibrate,
+    convert,
+    export,
+    report,
+    summary,
+    tag,
+    vectors,
+)

@@ -14,6 +14,8 @@ _EXTRAS = {
     "jinja2": "evaluation",
     "ijson": "vectors",
     "pyarrow": "parquet",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
 }
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import spacy
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +18,6 @@ from thinc.model import Model
 from thinc.shims import Shim
 from wasabi import msg
 
-from ..modules.rnn import GATES
 from ..pipeline import RNNEntityRecognizer
 from . import app
 
@@ -103,21 +101,22 @@ def rows(model: Model[Any, Any]) -> Iterator[Row]:
             yield Row("one-hot", _shape(node), 0)
 
 
-def _weights(shim: Shim) -> list[torch.Tensor]:
+def _weights(shim: Shim) -> list[Any]:
     """List the weights of a torch module in a layer of somebody else's."""
-    module = shim._model
-    return list(module.parameters()) if isinstance(module, torch.nn.Module) else []
+    parameters = getattr(shim._model, "parameters", None)
+    return list(parameters()) if callable(parameters) else []
 
 
 def _rnn_rows(node: Model[Any, Any], params: dict[str, Any]) -> Iterator[Row]:
     """A row a layer and direction: the cell's name, its width, its weights."""
-    title = {cell: cell.upper() if cell != "elman" else "Elman" for cell in GATES}
+    cell = node.attrs["cell"]
+    title = "Elman" if cell == "elman" else cell.upper()
     for layer in range(node.attrs["depth"]):
         for direction in ("forward", "backward"):
             suffix = f"_{direction}_{layer}"
             size = sum(int(array.size) for key, array in params.items() if key.endswith(suffix))
             if size:
-                name = f"{title[node.attrs['cell']]} {layer + 1}, {direction}"
+                name = f"{title} {layer + 1}, {direction}"
                 yield Row(name, f"(tokens, {node.get_dim('nH')})", size)
 
 

@@ -3,21 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from spacy.attrs import ORTH
 from thinc.model import Model
-from thinc.types import Floats2d, Ints2d
+from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least
+from .character_rows import PAD, ROWS, character_rows
 from .distinct_words import WordModel, Words
 
-# Code points are folded into this many rows; Latin script with its extensions has no collisions.
-_ROWS = 1024
-_PAD, _BEGIN, _END, _FIRST = 0, 1, 2, 3
-# Of a longer word the first and the last half of this are read.
-_LONGEST = 64
 _WINDOW = 3
 
 
@@ -37,32 +31,16 @@ def Characters(width: int, char_width: int) -> WordModel:  # noqa: N802
     )
 
 
-def _code_points(text: str) -> list[int]:
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
-    return [_BEGIN, *(_FIRST + ord(char) % (_ROWS - _FIRST) for char in text), _END]
-
-
-def _character_rows(words: Words) -> Ints2d:
-    """List the characters' rows in the table, padded to the longest word. *Shape:* (U, L)."""
-    strings = words.vocab.strings
-    rows = [_code_points(strings[orth]) for orth in words.column(ORTH).tolist()]
-    padded = np.full((len(rows), max(len(row) for row in rows)), _PAD, dtype=np.int64)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = row
-    return padded
-
-
 def _forward(
     model: WordModel, words: Words, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     names = ("E", "W", "b")
     E, W, b = (xp2torch(model.get_param(name), requires_grad=is_train) for name in names)
-    rows = torch.from_numpy(_character_rows(words)).to(E.device)
+    rows = torch.from_numpy(character_rows(words)).to(E.device)
     with torch.set_grad_enabled(is_train):
-        chars = torch.nn.functional.embedding(rows, E, padding_idx=_PAD)  # (U, L, C)
+        chars = torch.nn.functional.embedding(rows, E, padding_idx=PAD)  # (U, L, C)
         windows = torch.nn.functional.conv1d(chars.transpose(1, 2), W, b, padding=_WINDOW // 2)
-        windows = windows.masked_fill((rows == _PAD).unsqueeze(1), float("-inf"))
+        windows = windows.masked_fill((rows == PAD).unsqueeze(1), float("-inf"))
         outputs = windows.amax(dim=2)
 
     def backprop(dY: Floats2d) -> list[Any]:
@@ -80,8 +58,8 @@ def _init(model: WordModel, X: Words | None = None, Y: Floats2d | None = None) -
     C, O = model.get_dim("nC"), model.get_dim("nO")  # noqa: E741 - as in Thinc's nO
     xp = model.ops.xp
     bound = (6.0 / (C * _WINDOW + O)) ** 0.5
-    table = xp.random.uniform(-((3.0 / C) ** 0.5), (3.0 / C) ** 0.5, (_ROWS, C)).astype("float32")
-    table[_PAD] = 0.0  # and so it stays: it gets no gradient
+    table = xp.random.uniform(-((3.0 / C) ** 0.5), (3.0 / C) ** 0.5, (ROWS, C)).astype("float32")
+    table[PAD] = 0.0  # and so it stays: it gets no gradient
     model.set_param("E", table)
     model.set_param("W", xp.random.uniform(-bound, bound, (O, C, _WINDOW)).astype("float32"))
     model.set_param("b", model.ops.alloc1f(O))

@@ -8,9 +8,9 @@ from thinc.model import Model
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
-_PIECES = 3
+PIECES = 3
 _PARAMS = ("W", "b", "G", "shift")
-_EPSILON = 1e-8
+EPSILON = 1e-8
 
 
 def Maxout(nO: int, nI: int) -> Model[Floats2d, Floats2d]:  # noqa: N802, N803 - as in Thinc
@@ -26,7 +26,7 @@ def Maxout(nO: int, nI: int) -> Model[Floats2d, Floats2d]:  # noqa: N802, N803 -
         _forward,
         init=_init,
         params=dict.fromkeys(_PARAMS),
-        dims={"nO": nO, "nI": nI, "nP": _PIECES},
+        dims={"nO": nO, "nI": nI, "nP": PIECES},
     )
 
 
@@ -38,8 +38,8 @@ def _forward(
     params = [xp2torch(model.get_param(name), requires_grad=is_train) for name in _PARAMS]
     W, b, G, shift = params
     with torch.set_grad_enabled(is_train):
-        pieces = torch.addmm(b, inputs, W.T).view(len(X), _PIECES, nO)
-        outputs = torch.nn.functional.layer_norm(pieces.amax(1), (nO,), G, shift, _EPSILON)
+        pieces = torch.addmm(b, inputs, W.T).view(len(X), PIECES, nO)
+        outputs = torch.nn.functional.layer_norm(pieces.amax(1), (nO,), G, shift, EPSILON)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dX, *gradients = torch.autograd.grad(outputs, [inputs, *params], grad_outputs=xp2torch(dY))
@@ -55,7 +55,7 @@ def _init(
 ) -> None:
     ops, nO, nI = model.ops, model.get_dim("nO"), model.get_dim("nI")
     # As in Thinc, Glorot's rule is applied to the first two dimensions.
-    model.set_param("W", glorot_uniform_init(ops, (nO, _PIECES, nI)).reshape(_PIECES * nO, nI))
-    model.set_param("b", ops.alloc1f(_PIECES * nO))
+    model.set_param("W", glorot_uniform_init(ops, (nO, PIECES, nI)).reshape(PIECES * nO, nI))
+    model.set_param("b", ops.alloc1f(PIECES * nO))
     model.set_param("G", ops.alloc1f(nO) + 1)
     model.set_param("shift", ops.alloc1f(nO))

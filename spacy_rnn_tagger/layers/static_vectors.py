@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.attrs import ORTH
 from spacy.errors import Errors
 from spacy.vectors import Mode
 from thinc.api import Linear, chain, glorot_uniform_init
 from thinc.model import Model
 from thinc.types import Floats2d
+from thinc.util import to_numpy
 
 from .distinct_words import WordModel, Words
 
@@ -28,25 +31,29 @@ def StaticVectors(width: int) -> WordModel:  # noqa: N802
     return model
 
 
-def _lookup(model: Model[Words, Floats2d], words: Words) -> Floats2d:
+def look_up(words: Words) -> NDArray[np.float32]:
+    """Get the vectors of words from their vocab's table, zeros for those without. *Shape:* (U, D).
+
+    RAISES ValueError: the vocab has no vectors (spaCy's E896).
+    """
     vectors = words.vocab.vectors
     if not vectors.shape[1]:
         raise ValueError(Errors.E896)
     keys = words.column(getattr(vectors, "attr", ORTH))
     if getattr(vectors, "mode", None) != Mode.default:  # floret's table, or a table of another kind
-        return model.ops.asarray2f(vectors.get_batch(keys), dtype="float32")
+        return to_numpy(vectors.get_batch(keys)).astype("f", copy=False)
     rows = vectors.find(keys=keys)
-    found = vectors.data[rows]
+    found = to_numpy(vectors.data[rows]).astype("f", copy=False)
     found[rows < 0] = 0  # -1 for a word that is not there, where get_batch takes the last row
-    return model.ops.asarray2f(found, dtype="float32")
+    return found
 
 
 def _forward(
     model: Model[Words, Floats2d], words: Words, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
-    return _lookup(model, words), lambda d_vectors: []
+    return model.ops.asarray2f(look_up(words)), lambda d_vectors: []
 
 
 def _init(model: Model[Words, Floats2d], X: Words | None = None, Y: Floats2d | None = None) -> None:
     if X is not None:
-        _lookup(model, X)
+        look_up(X)

@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
+from thinc.api import chain
 from thinc.model import Model
 from thinc.types import Floats2d
 
+from ..errors import check_choice
 from ..types import Tok2VecModel
 from .blocks import ListModel, split
+
+CONTEXTS = ("doc", "sentence")
 
 
 class Window(NamedTuple):
@@ -48,6 +52,21 @@ def find_windows(length: int, max_length: int, overlap: int) -> list[Window]:
     windows[0] = windows[0]._replace(first=0)
     windows[-1] = windows[-1]._replace(last=length)
     return windows
+
+
+def read_in_context(
+    tok2vec: Tok2VecModel, layer: ListModel, context: str, max_length: int, overlap: int
+) -> Tok2VecModel:
+    """Embed docs, and apply a layer to what is read as one sequence.
+
+    context: the "doc", or the "sentence".
+    max_length, overlap: as of `InWindows`.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    check_choice("context", context, CONTEXTS)
+    windows = InWindows(layer, max_length, overlap)
+    return InSentences(tok2vec, windows) if context == "sentence" else chain(tok2vec, windows)
 
 
 def InWindows(layer: ListModel, max_length: int, overlap: int) -> ListModel:  # noqa: N802

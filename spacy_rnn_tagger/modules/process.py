@@ -4,25 +4,20 @@ Importing the module is enough.
 """
 
 import ctypes
-import multiprocessing
 import os
-import sys
 from contextlib import suppress
 
 import torch
+
+from ..workers import is_worker
 
 # The threads of torch's pool don't survive a fork: a child that hands work to them waits for ever.
 # With one thread it never does, and the workers of `nlp.pipe(n_process=...)` share the cores.
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
-# A worker that was spawned imports all anew, and would take as many threads as there are cores. It
-# learns of its parent only after it has read the pipeline; until then its command tells.
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_IS_WORKER = multiprocessing.parent_process() or any(
-    argument.startswith("from multiprocessing.") for argument in sys.orig_argv
-)
-if _IS_WORKER and not any(name in os.environ for name in _THREADS):
+# A worker that was spawned imports all anew, and would take as many threads as there are cores.
+if is_worker() and not any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")):
     torch.set_num_threads(1)
 
 # The GNU allocator gives freed memory back to the system, and the next batch pays for its pages

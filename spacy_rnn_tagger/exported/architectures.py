@@ -1,0 +1,59 @@
+"""The architectures of exported pipelines. Importing them needs no torch."""
+
+from spacy.attrs import IDS
+from thinc.api import chain
+from thinc.model import Model
+
+from ..layers.blocks import InBlocks
+from ..layers.distinct_words import DistinctWords
+from ..layers.output import TagOutput, resized
+from ..layers.windows import read_in_context
+from ..types import TaggerModel, Tok2VecModel
+from .layers import ONNXScorer, ONNXWords
+
+
+def build_onnx_tagger_v1(
+    *,
+    tok2vec: Tok2VecModel,
+    decoder: str = "crf",
+    context: str = "doc",
+    max_length: int = 4096,
+    overlap: int = 256,
+    nO: int | None = None,
+) -> TaggerModel:
+    """Build a tagger whose recurrent network is an ONNX graph, as `spacy rnn export` writes it.
+
+    The settings are those of `RNNTagger.v1`. It predicts, and can't be trained.
+
+    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    """
+    scorer, output = ONNXScorer(nO), TagOutput(decoder, nO)
+    read = read_in_context(tok2vec, InBlocks(scorer), context, max_length, overlap)
+    model: TaggerModel = chain(read, output)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("scorer", scorer)
+    model.set_ref("output_layer", output)
+    model.attrs["resize_output"] = _resize_output
+    return model
+
+
+def build_onnx_lexeme_embed_v1(*, width: int, attrs: list[str]) -> Tok2VecModel:
+    """Build a `LexemeEmbed.v1` whose network is an ONNX graph, as `spacy rnn export` writes it.
+
+    width: of the output.
+    attrs: the lexical attributes that it embeds.
+    """
+    words = ONNXWords()
+    words.set_dim("nO", width)
+    return DistinctWords(words, [IDS[attr] for attr in attrs])
+
+
+def _resize_output(model: Model, nO: int) -> Model:
+    """Take more tags: the graph stays, and what it lacks is filled in."""
+    layer = model.get_ref("output_layer")
+    larger = resized(layer, TagOutput(layer.attrs["decoder"], nO))
+    model.layers[model.layers.index(layer)] = larger
+    model.set_ref("output_layer", larger)
+    for owner in (model, model.get_ref("scorer")):
+        owner.set_dim("nO", nO, force=True)
+    return model
