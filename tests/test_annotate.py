@@ -232,6 +232,7 @@ def test_bad_use_is_told(model, corpus, tmp_path):
         ([model, str(corpus), "--shard-size", "0"], "shard size must be"),
         ([model, str(corpus), "--batch-size", "0"], "batch size must be"),
         ([model, str(corpus), "--n-process", "0"], "n-process must be"),
+        ([model, str(corpus), "--engine", "spark"], "engine must be one of"),
     ]:
         done = run(app, ["annotate", *arguments[:2], str(tmp_path / "out"), *arguments[2:]])
         assert done.exit_code == 1, done.output
@@ -258,7 +259,7 @@ def test_a_doc_that_fails_takes_no_other_with_it(model, tmp_path):
 
     spacy.Language.factory("test_fails", func=lambda nlp, name: Fails())
     nlp.add_pipe("test_fails")
-    tagged = tag_records(nlp, list(read_records(tmp_path / "in.txt", "text")), 4)
+    tagged = tag_records(nlp, list(read_records(str(tmp_path / "in.txt"), "text")), 4)
     assert [each.record.text for each in tagged] == lines
     for each in tagged:
         assert (each.doc is None) == ("Nobody" in each.record.text)
@@ -272,7 +273,8 @@ def test_shards_are_of_one_file_and_not_too_long(tmp_path):
     for name, count in (("a", 5), ("b", 1), ("c", 0), ("d", 4)):
         (tmp_path / f"{name}.txt").write_text("x\n" * count)
     (tmp_path / "e.txt").write_text(("y" * 5_000_000 + "\n") * 3)
-    shards = list(in_shards(find_files(str(tmp_path)), 2, "text"))
+    files = find_files(str(tmp_path))
+    shards = [s for i, file in enumerate(files) for s in in_shards(i, file, 2, "text")]
     assert [(shard.name, len(shard.records)) for shard in shards] == [
         ("00000-00000", 2),
         ("00000-00001", 2),
@@ -284,7 +286,7 @@ def test_shards_are_of_one_file_and_not_too_long(tmp_path):
         ("00004-00001", 1),
         ("00004-00002", 1),
     ]
-    total = sum(file.stat().st_size for file in find_files(str(tmp_path)))
+    total = sum(Path(file).stat().st_size for file in find_files(str(tmp_path)))
     assert sum(shard.n_bytes for shard in shards) == total
 
 
@@ -337,20 +339,96 @@ def test_a_process_that_dies_is_told_with_its_shards(model, many, tmp_path, monk
     spacy.Language.component("dies", func=lambda doc: doc)
     nlp.add_pipe("dies")
     nlp.to_disk(tmp_path / "dying")
-    job = Job(str(tmp_path / "dying"), str(many), tmp_path / "out", shard_size=100, code=code)
+    job = Job(str(tmp_path / "dying"), str(many), str(tmp_path / "out"), shard_size=100, code=code)
     with pytest.raises(RuntimeError, match=r"many.txt, records 101 to 200") as caught:
-        command.annotate(job, 2)
+        command.annotate(job, "local", 2)
     assert "none of which is written" in " ".join(str(caught.value).split())
     assert not (tmp_path / "out" / "part-00000-00001.jsonl").exists()
 
 
 def test_memory_is_given_back(model, many, tmp_path):
     """Words of a shard are not kept."""
-    job = Job(model, str(many), tmp_path / "out", shard_size=100)
+    job = Job(model, str(many), str(tmp_path / "out"), shard_size=100)
     nlp = job.load()
     annotate = Annotator(job, nlp)
     sizes = []
-    for shard, _ in job.shards():
+    for shard in job.shards(0):
         annotate(shard)
         sizes.append(len(nlp.vocab.strings))
     assert sizes[0] == sizes[-1]
+
+
+def test_files_elsewhere_are_named_by_urls(model, corpus, tmp_path):
+    """By fsspec, as those of an object store are."""
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/in/a.txt", (corpus / "a.txt").read_bytes())
+    memory.pipe_file("/in/deep/b.jsonl", (corpus / "deep" / "b.jsonl").read_bytes())
+    memory.pipe_file("/in/c.csv", b"")
+    here = ["annotate", model, str(corpus), str(tmp_path / "out")]
+    assert run(app, here).exit_code == 0
+    wanted = {name: data for name, data in contents(tmp_path / "out").items() if "part" in name}
+    for inputs in ("memory://in", "memory://in/**/*.[tj]*"):
+        there = ["annotate", model, inputs, "memory://out"]
+        assert run(app, there).exit_code == 0
+        for name, data in wanted.items():
+            other = memory.cat_file(f"/out/{name}").replace(b"memory:///in/", b"")
+            assert other == data.replace(str(corpus).encode() + b"/", b"")
+        assert "0 docs" in run(app, there).output
+        memory.rm("/out", recursive=True)
+    assert "No file" in run(app, ["annotate", model, "memory://nothing", "memory://out"]).output
+
+
+class TestRay:
+    """The same records from a cluster, here of this machine alone."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def cluster(self):
+        ray = pytest.importorskip("ray")
+        ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+
+    def test_two_actors_write_the_same(self, model, corpus, many, tmp_path):
+        (corpus / "many.txt").write_text(many.read_text())
+        arguments = ["annotate", model, str(corpus)]
+        assert run(app, [*arguments, str(tmp_path / "local"), "--shard-size", "100"]).exit_code == 0
+        there = [*arguments, f"file://{tmp_path}/ray", "--shard-size", "100"]
+        done = run(app, [*there, "--engine", "ray", "--n-process", "2"])
+        assert done.exit_code == 0, done.output
+        assert "2,004 docs" in done.output
+        assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+        # And a second run has nothing to do.
+        done = run(app, [*there, "--engine", "ray"])
+        assert done.exit_code == 0, done.output
+        assert "0 docs" in done.output
+
+    def test_nothing_is_lost_with_an_actor(self, model, many, tmp_path):
+        code = tmp_path / "code.py"
+        marker = tmp_path / "died"
+        code.write_text(
+            f"""
+import os
+from spacy.language import Language
+
+@Language.component("dies_once")
+def dies_once(doc):
+    if doc.text.startswith("37 ") and not os.path.exists({str(marker)!r}):
+        open({str(marker)!r}, "w").close()
+        os._exit(9)
+    return doc
+"""
+        )
+        nlp = spacy.load(model)
+        spacy.Language.component("dies_once", func=lambda doc: doc)
+        nlp.add_pipe("dies_once")
+        nlp.to_disk(tmp_path / "dying")
+        outputs = {}
+        for engine in ("ray", "local"):  # the local one comes when there is a marker
+            settings = {"output": str(tmp_path / engine), "shard_size": 50, "code": code}
+            job = Job(str(tmp_path / "dying"), str(many), **settings)
+            assert command.annotate(job, engine, 2).docs == 2000
+            assert marker.exists()
+            outputs[engine] = contents(tmp_path / engine)
+        assert outputs["ray"] == outputs["local"]

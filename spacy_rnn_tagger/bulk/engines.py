@@ -1,11 +1,15 @@
-"""Who does a job: this process, or several on this machine."""
+"""Who does a job: this process, several on this machine, or the actors of a Ray cluster."""
 
+import pickle
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from multiprocessing import get_context
+from typing import Any
 
+import numpy as np
 from spacy.language import Language
 
 from .job import Annotator, Counts, Job
@@ -14,16 +18,35 @@ from .sources import Shard
 _annotator: Annotator | None = None  # of a worker process
 
 
-def run_here(job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[Counts]:
-    """Tag shards one after the other."""
-    yield from map(Annotator(job, nlp), shards)
+def run_local(
+    job: Job, nlp: Language, n_process: int, skip: Callable[[Shard], None]
+) -> Iterator[Counts]:
+    """Tag what is left of a job on this machine.
 
+    nlp: its pipeline.
+    n_process: 1 for this process alone.
+    skip: called with each shard that is written already.
 
-def run_processes(job: Job, shards: Iterable[Shard], n_process: int) -> Iterator[Counts]:
-    """Tag shards in processes, which load the pipeline once and take whole shards.
+    YIELDS: what came of a shard, in their order.
 
     RAISES RuntimeError: a process died; the error says what it may have been at.
     """
+    done = job.done()
+
+    def left() -> Iterator[Shard]:
+        for shard in (shard for number in range(len(job.files)) for shard in job.shards(number)):
+            if shard.name in done:
+                skip(shard)
+            else:
+                yield shard
+
+    if n_process == 1:
+        return map(Annotator(job, nlp), left())
+    return _run_processes(job, left(), n_process)
+
+
+def _run_processes(job: Job, shards: Iterator[Shard], n_process: int) -> Iterator[Counts]:
+    """Tag shards in processes, which load the pipeline once and take whole shards."""
     running: deque[tuple[Shard, Future[Counts]]] = deque()
     context = get_context("spawn")  # a fork would inherit threads that it does not have
     with ProcessPoolExecutor(n_process, context, _load, (job,)) as pool:
@@ -63,3 +86,56 @@ def _result(running: deque[tuple[Shard, "Future[Counts]"]]) -> Counts:
 
 def _was_lost(future: "Future[Counts]") -> bool:
     return not future.done() or future.cancelled() or future.exception() is not None
+
+
+def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
+    """Tag what is left of a job on a Ray cluster, or on one that is started here for it.
+
+    Ray Data streams: tasks read files, actors that have loaded the pipeline tag their shards. An
+    actor that dies is started again and given its shard again, and a shard is written as a whole or
+    not at all; so nothing is lost, and nothing is there twice.
+
+    n_actors: each has a core, or a GPU if the job has one.
+
+    YIELDS: what came of a shard, in no certain order; of one that is written already, its size.
+    """
+    import ray.data
+
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False  # there is one already
+    # A block a file, for a block is what a task reads.
+    files = ray.data.range(len(job.files), override_num_blocks=len(job.files))
+    shards = files.map_batches(
+        _read, batch_size=1, zero_copy_batch=False, fn_kwargs={"job": job, "done": job.done()}
+    )
+    counts = shards.map_batches(
+        _Actor,
+        batch_size=1,
+        concurrency=n_actors,
+        fn_constructor_args=(job,),
+        num_cpus=1,
+        num_gpus=int(job.gpu >= 0) or None,
+    )
+    for row in counts.iter_rows():
+        yield Counts(**{name: int(value) for name, value in row.items()})
+
+
+def _read(batch: dict[str, Any], job: Job, done: set[str]) -> Iterator[dict[str, Any]]:
+    """Read the shards of a file, one a batch; nothing of one that is written but its size."""
+    for number in batch["id"].tolist():
+        for shard in job.shards(number):
+            content = b"" if shard.name in done else pickle.dumps(shard)
+            yield {
+                "shard": np.array([content], dtype=object),
+                "n_bytes": np.array([shard.n_bytes]),
+            }
+
+
+class _Actor:
+    def __init__(self, job: Job) -> None:
+        self._annotate = Annotator(job)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        [content], [n_bytes] = batch["shard"], batch["n_bytes"]
+        counts = self._annotate(pickle.loads(content)) if content else Counts(n_bytes=n_bytes)
+        return {name: np.array([value]) for name, value in asdict(counts).items()}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import spacy
@@ -14,8 +14,8 @@ from spacy.language import Language
 from thinc.model import Model
 
 from ..errors import check_at_least, check_choice
-from ..files import write_whole
-from .outputs import FORMS, errors_path, shard_path, write_shard
+from . import storage
+from .outputs import FORMS, write_shard
 from .sources import Shard, find_files, in_shards
 from .tagging import score_keys, tag_records
 
@@ -46,8 +46,8 @@ class Job:
     """A corpus to be tagged.
 
     model: a pipeline's folder or its package's name.
-    inputs: a file, a folder or a glob.
-    output: the folder for shards.
+    inputs: a file, a folder or a glob; a path or a URL.
+    output: the folder for shards, a path or a URL.
     form: "jsonl", "parquet" or "docbin".
     column: the key or column of the text.
     whole: a text file is one record.
@@ -62,7 +62,7 @@ class Job:
 
     model: str
     inputs: str
-    output: Path
+    output: str
     form: str = "jsonl"
     column: str = "text"
     whole: bool = False
@@ -71,7 +71,7 @@ class Job:
     max_length: int | None = None
     code: Path | None = None
     gpu: int = -1
-    files: list[Path] = field(init=False, default_factory=list)
+    files: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         check_choice("format", self.form, FORMS)
@@ -98,14 +98,15 @@ class Job:
 
         RAISES ValueError: the folder holds the output of another job, or other files.
         """
-        path = self.output / _MANIFEST
+        path = storage.join(self.output, _MANIFEST)
         facts = self._facts(nlp)
-        if not path.is_file():
-            if self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
+        there = storage.find(self.output)
+        if _MANIFEST not in {PurePosixPath(name).name for name in there}:
+            if there:
                 raise ValueError(f"{self.output} is there, and holds no output of this command.")
-            write_whole(path, json.dumps(facts, indent=1).encode())
+            storage.write(path, json.dumps(facts, indent=1).encode())
             return
-        noted = json.loads(path.read_bytes())
+        noted = json.loads(storage.read(path))
         different = [name for name, value in facts.items() if noted.get(name) != value]
         if different:
             raise ValueError(
@@ -124,7 +125,7 @@ class Job:
         return {
             "pipeline": digest.hexdigest(),
             "versions": [version(name) for name in ("spacy", "torch", "spacy-rnn-tagger")],
-            "inputs": [[str(file), file.stat().st_size] for file in self.files],
+            "inputs": [[file, storage.size(file)] for file in self.files],
             "format": self.form,
             "text column": self.column,
             "whole files": self.whole,
@@ -133,19 +134,25 @@ class Job:
             "max length": nlp.max_length,
         }
 
-    def shards(self) -> Iterator[tuple[Shard, bool]]:
-        """Read the shards, and tell of each whether it is done."""
-        for shard in in_shards(self.files, self.shard_size, self.column, whole=self.whole):
-            yield shard, shard_path(self.output, shard.name, self.form).is_file()
+    def shards(self, number: int) -> Iterator[Shard]:
+        """Read the shards of one of the files."""
+        sizes = (self.shard_size, self.column)
+        return in_shards(number, self.files[number], *sizes, whole=self.whole)
+
+    def done(self) -> set[str]:
+        """List the names of the shards that are written."""
+        there = map(PurePosixPath, storage.find(self.output))
+        own = (path for path in there if path.suffix == FORMS[self.form][0])
+        return {path.stem.removeprefix("part-") for path in own if path.parent.name != "errors"}
 
     @property
     def n_bytes(self) -> int:
         """How long the inputs are."""
-        return sum(file.stat().st_size for file in self.files)
+        return sum(map(storage.size, self.files))
 
-    def failures(self) -> list[Path]:
+    def failures(self) -> list[str]:
         """List the files of records that failed."""
-        return sorted(errors_path(self.output, "").parent.glob("*.jsonl"))
+        return storage.find(storage.join(self.output, "errors/*.jsonl"))
 
 
 class Annotator:

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from spacy.tokens import DocBin
 
-from ..files import write_whole
+from . import storage
 from .tagging import Tagged, entities_of
 
 RECORD = "annotate"  # where a doc's user data says which record it is
@@ -70,7 +69,7 @@ FORMS: dict[str, tuple[str, Callable[[Sequence[Tagged], Sequence[str]], bytes]]]
 
 
 def write_shard(
-    folder: Path, name: str, form: str, tagged: Sequence[Tagged], keys: Sequence[str]
+    folder: str, name: str, form: str, tagged: Sequence[Tagged], keys: Sequence[str]
 ) -> None:
     """Write a shard and, before it, the records that failed: once it is there, all is there."""
     failed = [each for each in tagged if each.error is not None]
@@ -85,19 +84,19 @@ def write_shard(
             }
             for each in failed
         ]
-        write_whole(errors_path(folder, name), _lines(rows))
+        storage.write(errors_path(folder, name), _lines(rows))
     done = [each for each in tagged if each.error is None]
-    write_whole(shard_path(folder, name, form), FORMS[form][1](done, keys))
+    storage.write(shard_path(folder, name, form), FORMS[form][1](done, keys))
 
 
-def shard_path(folder: Path, name: str, form: str) -> Path:
+def shard_path(folder: str, name: str, form: str) -> str:
     """Name the file of a shard."""
-    return folder / f"part-{name}{FORMS[form][0]}"
+    return storage.join(folder, f"part-{name}{FORMS[form][0]}")
 
 
-def errors_path(folder: Path, name: str) -> Path:
+def errors_path(folder: str, name: str) -> str:
     """Name the file of a shard's failed records."""
-    return folder / "errors" / f"part-{name}.jsonl"
+    return storage.join(folder, f"errors/part-{name}.jsonl")
 
 
 def _row(tagged: Tagged, keys: Sequence[str]) -> dict[str, Any]:

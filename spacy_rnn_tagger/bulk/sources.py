@@ -1,19 +1,20 @@
 """Records of text from files: lines, JSON objects, rows of Parquet."""
 
-import glob
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
+
+from . import storage
 
 
 @dataclass(frozen=True)
 class Record:
     """A text and where it comes from.
 
-    source: its file, as it was found.
+    source: its file, a path or a URL.
     number: of its line or row, from 1.
     text: empty where it could not be read.
     meta: what else the record has.
@@ -29,46 +30,38 @@ class Record:
     n_bytes: int = 0
 
 
-_Read: TypeAlias = Callable[[Path, str], Iterator[Record]]
+_Read: TypeAlias = Callable[[str, str], Iterator[Record]]
 
 
-def find_files(pattern: str, column: str = "text") -> list[Path]:
+def find_files(pattern: str, column: str = "text") -> list[str]:
     """List the files of an input: a file, all that can be read below a folder, or a glob; sorted.
 
+    pattern: a path or a URL.
     column: of the text, that files with columns must have.
 
     RAISES FileNotFoundError: there is none.
     RAISES ValueError: a file that is named, or found by the glob, is of no form that is known, or
         Parquet that can't be read or lacks the column.
     """
-    files = sorted(_named_files(pattern))
+    files = storage.find(pattern)
+    unknown = [file for file in files if _form(file) is None]
+    if storage.is_folder(pattern):
+        files = [file for file in files if _form(file) is not None]
+    elif unknown:
+        raise ValueError(f"Of no known form ({_KNOWN}): {', '.join(unknown)}.")
+    if not files:
+        raise FileNotFoundError(f"No file, folder or glob '{pattern}' with files {_KNOWN}.")
     for file in files:
-        if file.suffix == ".parquet":
+        if file.endswith(".parquet"):
             _check_column(file, column)
     return files
 
 
-def _named_files(pattern: str) -> list[Path]:
-    path = Path(pattern)
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.suffix in _FORMS and file.is_file()]
-        if not files:
-            raise FileNotFoundError(f"No file {_KNOWN} in {path} or below it.")
-        return files
-    if path.is_file():
-        files = [path]
-    else:
-        names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path's can't begin with "/"
-        files = [Path(name) for name in names if Path(name).is_file()]
-    if not files:
-        raise FileNotFoundError(f"No file, folder or glob '{pattern}'.")
-    unknown = sorted(str(file) for file in files if file.suffix not in _FORMS)
-    if unknown:
-        raise ValueError(f"Of no known form ({_KNOWN}): {', '.join(unknown)}.")
-    return files
+def _form(name: str) -> "_Read | None":
+    return _FORMS.get(PurePosixPath(name).suffix)
 
 
-def read_records(path: Path, column: str, *, whole: bool = False) -> Iterator[Record]:
+def read_records(name: str, column: str, *, whole: bool = False) -> Iterator[Record]:
     """Read the records of a file; one that can't be read has an error in the place of its text.
 
     column: the key or column of the text, in JSONL and Parquet.
@@ -76,16 +69,18 @@ def read_records(path: Path, column: str, *, whole: bool = False) -> Iterator[Re
 
     RAISES OSError, ValueError: the file as such can't be read.
     """
-    if whole and path.suffix == ".txt":
-        return iter([_decoded(str(path), 1, path.read_bytes(), lambda text: (text, {}))])
-    return _FORMS[path.suffix](path, column)
+    if whole and name.endswith(".txt"):
+        return iter([_decoded(name, 1, storage.read(name), lambda text: (text, {}))])
+    form = _form(name)
+    assert form is not None  # `find_files` finds no others
+    return form(name, column)
 
 
-def _read_lines(path: Path, parse: Callable[[str], tuple[str, dict[str, Any]]]) -> Iterator[Record]:
-    with path.open("rb") as lines:
+def _read_lines(name: str, parse: Callable[[str], tuple[str, dict[str, Any]]]) -> Iterator[Record]:
+    with storage.open_binary(name) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield _decoded(str(path), number, line, parse)
+                yield _decoded(name, number, line, parse)
 
 
 def _decoded(
@@ -98,18 +93,18 @@ def _decoded(
     return Record(source, number, text, meta, n_bytes=len(raw))
 
 
-def _read_text(path: Path, column: str) -> Iterator[Record]:
-    return _read_lines(path, lambda line: (line.rstrip("\r\n"), {}))
+def _read_text(name: str, column: str) -> Iterator[Record]:
+    return _read_lines(name, lambda line: (line.rstrip("\r\n"), {}))
 
 
-def _read_jsonl(path: Path, column: str) -> Iterator[Record]:
+def _read_jsonl(name: str, column: str) -> Iterator[Record]:
     def parse(line: str) -> tuple[str, dict[str, Any]]:
         record = json.loads(line)
         if not isinstance(record, dict):
             raise ValueError("it is no JSON object")
         return _text_of(record, column)
 
-    return _read_lines(path, parse)
+    return _read_lines(name, parse)
 
 
 def _text_of(record: dict[str, Any], column: str) -> tuple[str, dict[str, Any]]:
@@ -119,22 +114,23 @@ def _text_of(record: dict[str, Any], column: str) -> tuple[str, dict[str, Any]]:
     return text, record
 
 
-def _check_column(path: Path, column: str) -> None:
+def _check_column(name: str, column: str) -> None:
     import pyarrow.parquet as pq
 
     try:
-        names = pq.read_schema(path).names
+        with storage.open_binary(name) as file:
+            names = pq.read_schema(file).names
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
     if column not in names:
-        raise ValueError(f"{path} has no column '{column}', but {', '.join(names)}.")
+        raise ValueError(f"{name} has no column '{column}', but {', '.join(names)}.")
 
 
-def _read_parquet(path: Path, column: str) -> Iterator[Record]:
+def _read_parquet(name: str, column: str) -> Iterator[Record]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        n_bytes = path.stat().st_size // max(file.metadata.num_rows, 1)
+    with storage.open_binary(name) as opened, pq.ParquetFile(opened) as file:
+        n_bytes = storage.size(name) // max(file.metadata.num_rows, 1)
         number = 0
         for batch in file.iter_batches(batch_size=1024):
             for row in batch.to_pylist():
@@ -142,16 +138,16 @@ def _read_parquet(path: Path, column: str) -> Iterator[Record]:
                 try:
                     text, meta = _text_of(row, column)
                 except ValueError as error:
-                    yield Record(str(path), number, "", error=_told(error), n_bytes=n_bytes)
+                    yield Record(name, number, "", error=_told(error), n_bytes=n_bytes)
                 else:
-                    yield Record(str(path), number, text, meta, n_bytes=n_bytes)
+                    yield Record(name, number, text, meta, n_bytes=n_bytes)
 
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-_FORMS: dict[str, Callable[[Path, str], Iterator[Record]]] = {
+_FORMS: dict[str, _Read] = {
     ".txt": _read_text,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
@@ -183,21 +179,21 @@ class Shard:
 
 
 def in_shards(
-    files: Iterable[Path], size: int, column: str, *, whole: bool = False
+    number: int, name: str, size: int, column: str, *, whole: bool = False
 ) -> Iterator[Shard]:
-    """Part the records of files into shards, always the same ones.
+    """Part the records of a file into shards, always the same ones.
 
+    number: of the file among all.
     size: records of a shard at most; fewer where texts are long.
     """
-    for number, path in enumerate(files):
-        shard = count = characters = 0
+    shard = count = characters = 0
 
-        def place(record: Record) -> int:
-            nonlocal shard, count, characters
-            if count == size or (count and characters + len(record.text) > _LONG):
-                shard, count, characters = shard + 1, 0, 0
-            count, characters = count + 1, characters + len(record.text)
-            return shard
+    def place(record: Record) -> int:
+        nonlocal shard, count, characters
+        if count == size or (count and characters + len(record.text) > _LONG):
+            shard, count, characters = shard + 1, 0, 0
+        count, characters = count + 1, characters + len(record.text)
+        return shard
 
-        for part, records in groupby(read_records(path, column, whole=whole), place):
-            yield Shard(f"{number:05d}-{part:05d}", list(records))
+    for part, records in groupby(read_records(name, column, whole=whole), place):
+        yield Shard(f"{number:05d}-{part:05d}", list(records))

@@ -1,19 +1,19 @@
 """`spacy rnn annotate`: tag a whole corpus, and go on where it was stopped."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from ..bulk.engines import run_here, run_processes
+from ..bulk.engines import run_local, run_ray
 from ..bulk.job import Counts, Job
-from ..bulk.sources import Shard
-from ..errors import check_at_least
+from ..errors import check_at_least, check_choice
 from . import app
 from .evaluating import CODE, GPU, MODEL, warn
 from .failures import failures
+
+ENGINES = ("local", "ray")
 
 
 @app.command("annotate")
@@ -22,11 +22,12 @@ def annotate_cli(
     inputs: str = typer.Argument(
         ..., help="Text (a record a line), JSONL or Parquet: a file, a folder or a glob"
     ),
-    output: Path = typer.Argument(..., help="Folder for the shards"),
+    output: str = typer.Argument(..., help="Folder for the shards"),
     form: str = typer.Option("jsonl", "--format", "-f", help="jsonl, parquet or docbin"),
     column: str = typer.Option("text", "--text-column", "-t", help="The key or column of the text"),
     whole: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
-    n_process: int = typer.Option(1, "--n-process", "-n", help="Processes on this machine"),
+    engine: str = typer.Option("local", "--engine", help="local, or ray for a cluster"),
+    n_process: int = typer.Option(1, "--n-process", "-n", help="Processes, or actors of Ray"),
     batch_size: int = typer.Option(
         None, "--batch-size", "-b", help="Docs of a batch; the pipeline's own setting if not given"
     ),
@@ -43,17 +44,16 @@ def annotate_cli(
     fail are written to `errors`, with what went wrong, and the run goes on.
     """
     with failures("Not annotated"):
-        check_at_least("n-process", n_process, 1)
         limits = (shard_size, batch_size, max_length)
         job = Job(model, inputs, output, form, column, whole, *limits, code, gpu)
-        counts = annotate(job, n_process)
+        counts = annotate(job, engine, n_process)
     msg.good(f"{counts.docs:,} docs, {counts.tokens:,} tokens, {counts.entities:,} entities")
     if counts.failed:
         where = ", ".join(map(str, job.failures()[:3]))
         warn(f"{counts.failed:,} records failed; they are in {where}, ...")
 
 
-def annotate(job: Job, n_process: int = 1) -> Counts:
+def annotate(job: Job, engine: str = "local", n_process: int = 1) -> Counts:
     """Do what is left of a job, showing how it gets on.
 
     RETURNS: what was done now.
@@ -61,28 +61,28 @@ def annotate(job: Job, n_process: int = 1) -> Counts:
     RAISES OSError, ValueError: an input or the pipeline can't be read, or the output is another's.
     RAISES RuntimeError: a process died.
     """
+    check_choice("engine", engine, ENGINES)
+    check_at_least("n-process", n_process, 1)
     nlp = job.load()
     job.begin(nlp)
     total = Counts()
     with tqdm(total=job.n_bytes, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
-        left = _left(job, bar)
-        run = run_here(job, nlp, left) if n_process == 1 else run_processes(job, left, n_process)
+
+        def skip(n_bytes: int) -> None:
+            if not bar.disable:
+                bar.initial += n_bytes  # the time that is left follows from the others
+            bar.update(n_bytes)
+
+        if engine == "ray":
+            run = run_ray(job, n_process)
+        else:
+            run = run_local(job, nlp, n_process, lambda shard: skip(shard.n_bytes))
         for counts in run:
             total += counts
-            bar.update(counts.n_bytes)
+            if counts.docs or counts.failed:
+                bar.update(counts.n_bytes)
+            else:
+                skip(counts.n_bytes)
             seconds = bar.format_dict["elapsed"]
             bar.set_postfix_str(f"{total.tokens / max(seconds, 1e-9):,.0f} tokens/s")
     return total
-
-
-def _left(job: Job, bar: tqdm) -> Iterable[Shard]:
-    def shards() -> Iterator[Shard]:
-        for shard, is_done in job.shards():
-            if is_done:
-                if not bar.disable:
-                    bar.initial += shard.n_bytes  # the time that is left follows from the others
-                bar.update(shard.n_bytes)
-            else:
-                yield shard
-
-    return shards()

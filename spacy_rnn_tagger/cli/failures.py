@@ -16,6 +16,7 @@ _EXTRAS = {
     "pyarrow": "parquet",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "ray": "ray",
 }
 
 
