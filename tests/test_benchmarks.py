@@ -288,3 +288,25 @@ def test_the_command_writes_tables_json_and_a_picture(tmp_path, monkeypatch):
         assert {"embed", "pad", "RNN", "output", "decode", "spaCy"} <= set(stages)
         assert all(spent > 0 for spent in stages.values())
     assert "<svg" in (tmp_path / "out" / "breakdown.svg").read_text(encoding="utf8")
+
+
+def test_an_exported_pipeline_is_compared(nlp, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    from benchmarks import exported
+    from tests.conftest import trained as trained_pipeline
+
+    monkeypatch.setattr(exported, "_start", lambda path, hide: 1.0 if hide else 2.0)
+    monkeypatch.setattr(exported, "show_rows", lambda title, rows: shown.extend(rows))
+    shown = []
+    trained_pipeline(nlp).to_disk(tmp_path / "model")
+    docs = [example.reference for example in make_examples(nlp)]
+    DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
+    arguments = [str(tmp_path / "model"), str(tmp_path / "corpus.spacy"), "--rounds", "1"]
+    done = CliRunner().invoke(exported.app, arguments)
+    assert done.exit_code == 0, done.output
+    assert [row["pipeline"] for row in shown] == ["torch", "fp32", "int8"]
+    assert [row["start, s"] for row in shown] == [2.0, 1.0, 1.0]
+    assert float(shown[0]["scores differ by"]) == 0
+    assert float(shown[1]["scores differ by"]) < 1e-4 < float(shown[2]["scores differ by"])
+    assert shown[1]["the same"] == shown[1]["entities"] == 8
+    assert shown[1]["F"] == "1.000"

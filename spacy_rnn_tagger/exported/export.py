@@ -1,5 +1,6 @@
 """From a trained pipeline to one whose `rnn_ner` runs without torch."""
 
+import logging
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,7 +102,11 @@ def _serialized(graph: onnx.ModelProto, int8: bool) -> bytes:
     with TemporaryDirectory() as folder:  # it takes and gives files only
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         onnx.save(graph, before)
-        quantize_dynamic(
-            before, after, op_types_to_quantize=_QUANTIZED, weight_type=QuantType.QInt8
-        )
+        logging.disable(logging.WARNING)  # its advice is for images
+        try:
+            quantize_dynamic(
+                before, after, op_types_to_quantize=_QUANTIZED, weight_type=QuantType.QInt8
+            )
+        finally:
+            logging.disable(logging.NOTSET)
         return after.read_bytes()
