@@ -273,11 +273,10 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         for docs in minibatch(stream, batch_size):
             try:
-                predictions = self.predict(docs)
+                self.set_annotations(docs, self.predict(docs))
             except Exception:
                 yield from self._one_by_one(docs)
             else:
-                self.set_annotations(docs, predictions)
                 yield from docs
 
     def _one_by_one(self, docs: Sequence[Doc]) -> Iterator[Doc]:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -112,7 +112,8 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
         _Actor,
         batch_size=1,
         concurrency=n_actors,
-        fn_constructor_args=(job,),
+        # An actor sees one GPU, its own, whatever the number of it here.
+        fn_constructor_args=(replace(job, gpu=min(job.gpu, 0)),),
         num_cpus=1,
         num_gpus=int(job.gpu >= 0) or None,
     )

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.util import raise_error
 
 from ..groups import scored_spans
+from ..pipeline import RNNEntityRecognizer
 from .sources import Record
 
 # Of a confidence. What comes after them depends on the number of torch's threads.
@@ -81,8 +82,8 @@ def entities_of(doc: Doc, keys: Iterable[str]) -> list[dict[str, Any]]:
 
 def score_keys(nlp: Language) -> list[str]:
     """Find the span groups in which the pipeline's components put their confidences."""
-    settings = (getattr(pipe, "cfg", {}) or {} for _, pipe in nlp.pipeline)
-    return [own["spans_key"] for own in settings if own.get("spans_key") and "scheme" in own]
+    ours = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer))
+    return [pipe.cfg["spans_key"] for pipe in ours if pipe.cfg["spans_key"] is not None]
 
 
 def _told(error: Exception) -> str:
