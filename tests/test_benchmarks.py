@@ -310,3 +310,20 @@ def test_an_exported_pipeline_is_compared(nlp, tmp_path, monkeypatch):
     assert float(shown[1]["scores differ by"]) < 1e-4 < float(shown[2]["scores differ by"])
     assert shown[1]["the same"] == shown[1]["entities"] == 8
     assert shown[1]["F"] == "1.000"
+
+
+def test_windows_are_compared_with_the_whole(nlp, tmp_path, monkeypatch):
+    from benchmarks import windows
+    from tests.conftest import trained as trained_pipeline
+
+    shown = []
+    monkeypatch.setattr(windows, "show_rows", lambda title, rows: shown.extend(rows))
+    monkeypatch.setattr(windows, "_SETTINGS", ((40, 0), (4096, 256)))
+    trained_pipeline(nlp).to_disk(tmp_path / "model")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("Red Fort is in Delhi. Nobody came. " * 20)
+    arguments = [str(tmp_path / "model"), str(tmp_path / "texts"), "--tokens", "300"]
+    done = CliRunner().invoke(windows.app, arguments)
+    assert done.exit_code == 0, done.output
+    assert [float(row["P differs by at most"]) > 0 for row in shown] == [True, False]
+    assert shown[1]["others"] == 0 < shown[1]["entities"]
