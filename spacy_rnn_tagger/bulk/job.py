@@ -124,7 +124,7 @@ class Job:
             digest.update(json.dumps(getattr(pipe, "cfg", None), default=str).encode())
         return {
             "pipeline": digest.hexdigest(),
-            "versions": [version(name) for name in ("spacy", "torch", "spacy-rnn-tagger")],
+            "versions": [version(name) for name in ("spacy", "thinc", "spacy-rnn-tagger")],
             "inputs": [[file, storage.size(file)] for file in self.files],
             "format": self.form,
             "text column": self.column,

@@ -12,7 +12,7 @@ from ..groups import scored_spans
 from ..pipeline import RNNEntityRecognizer
 from .sources import Record
 
-# Of a confidence. What comes after them depends on the number of torch's threads.
+# Of a confidence. What comes after them depends on the number of threads.
 _DIGITS = 6
 
 
