@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import spacy
@@ -25,23 +25,32 @@ from spacy_rnn_tagger.groups import confidence
 
 from .measure import alternate, median, ratio
 from .report import show_rows
+from .texts import unannotated
 
 app = typer.Typer(help=__doc__)
 _TORCH = "torch"
+# The scores of tags, and the confidence of each entity by its doc, its borders and its label.
+_Tagged: TypeAlias = tuple[Any, dict[tuple[int, int, int, str], float]]
 # Thinc imports torch wherever it is; hidden, the exported pipeline is as on a machine without it.
+HIDE_TORCH = """
+import sys
+sys.modules["torch"] = None  # importing it fails, as where it is not installed
+import catalogue
+# Nor is another plugin that needs it, of which spaCy loads the factories.
+groups = catalogue.AVAILABLE_ENTRY_POINTS
+names = groups.groups if hasattr(groups, "groups") else groups
+catalogue.AVAILABLE_ENTRY_POINTS = {
+    name: [
+        point for point in groups.select(group=name)
+        if not point.value.startswith("spacy_curated_transformers")
+    ]
+    for name in names
+}
+"""
 _START = """
 import sys, time
-if sys.argv[2] == "hide":
-    sys.modules["torch"] = None
 begin = time.perf_counter()
 import spacy
-if sys.argv[2] == "hide":
-    import catalogue
-    points = catalogue.AVAILABLE_ENTRY_POINTS
-    catalogue.AVAILABLE_ENTRY_POINTS = {
-        name: [p for p in points.select(group=name) if "curated_transformers" not in p.value]
-        for name in points.groups
-    }
 spacy.load(sys.argv[1])("Red Fort is in Delhi.")
 print(time.perf_counter() - begin)
 """
@@ -66,6 +75,7 @@ def main(
             nlp.to_disk(paths[name])
         pipelines = {name: spacy.load(path) for name, path in paths.items()}
         docs = [eg.reference for eg in Corpus(corpus)(pipelines[_TORCH])]
+        expected = _tagged(pipelines[_TORCH], docs)
         rates = alternate(
             {name: _tagging(nlp, docs) for name, nlp in pipelines.items()},
             rounds,
@@ -75,7 +85,7 @@ def main(
             (
                 {
                     "pipeline": name,
-                    **_agreement(pipelines[_TORCH], nlp, docs),
+                    **_agreement(expected, _tagged(nlp, docs)),
                     "F": f"{nlp.evaluate(list(Corpus(corpus)(nlp)))['ents_f']:.3f}",
                     "model, MB": (paths[name] / "rnn_ner" / "model").stat().st_size / 1e6,
                     "start, s": _start(paths[name], hide=name != _TORCH),
@@ -87,44 +97,40 @@ def main(
         )
 
 
-def _bare(nlp: Language, docs: list[Doc]) -> list[Doc]:
-    return [
-        Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
-        for doc in docs
-    ]
-
-
 def _tagging(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], int]]:
     def prepare() -> Callable[[], int]:
-        fresh = _bare(nlp, docs)
+        fresh = unannotated(nlp, docs)
         return lambda: sum(len(doc) for doc in nlp.pipe(fresh))
 
     return prepare
 
 
-def _agreement(ours: Language, theirs: Language, docs: list[Doc]) -> dict[str, Any]:
+def _tagged(nlp: Language, docs: list[Doc]) -> _Tagged:
+    fresh = unannotated(nlp, docs)
+    scores = nlp.get_pipe("rnn_ner").model.predict(fresh).emissions
+    found = {
+        (number, e.start, e.end, e.label_): confidence(e)
+        for number, doc in enumerate(nlp.pipe(fresh))
+        for e in doc.ents
+    }
+    return scores, found
+
+
+def _agreement(ours: _Tagged, theirs: _Tagged) -> dict[str, Any]:
     """Compare emissions, entities and confidences."""
-    scores, entities = [], []
-    for nlp in (ours, theirs):
-        fresh = _bare(nlp, docs)
-        scores.append(nlp.get_pipe("rnn_ner").model.predict(fresh).emissions)
-        found = {}
-        for number, doc in enumerate(nlp.pipe(fresh)):
-            found.update({(number, e.start, e.end, e.label_): confidence(e) for e in doc.ents})
-        entities.append(found)
-    mine, yours = entities
+    (my_scores, mine), (your_scores, yours) = ours, theirs
     shared = mine.keys() & yours.keys()
     return {
         "entities": len(yours),
         "the same": len(shared),
-        "scores differ by": f"{np.abs(scores[0] - scores[1]).max():.1e}",
+        "scores differ by": f"{np.abs(my_scores - your_scores).max():.1e}",
         "confidences by": f"{max(abs(mine[key] - yours[key]) for key in shared):.1e}",
     }
 
 
 def _start(path: Path, *, hide: bool, times: int = 5) -> float:
     """Return the median time that importing spaCy, loading a pipeline and a first doc take."""
-    command = [sys.executable, "-c", _START, str(path), "hide" if hide else "show"]
+    command = [sys.executable, "-c", (HIDE_TORCH if hide else "") + _START, str(path)]
     done = [
         subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(times)
     ]

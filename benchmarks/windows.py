@@ -58,10 +58,10 @@ def _read(
     settings = {"rnn_ner": {"model": {"max_length": max_length, "overlap": overlap}}}
     nlp = spacy.load(model, config={"components": settings})
     pipe: Any = nlp.get_pipe("rnn_ner")
-    doc = Doc(nlp.vocab, words=words)
-    scores = pipe.model.predict([doc])
-    p = forward_backward(lattice_of(scores, pipe.tags), Steps(scores.lengths)).tags
-    return p, {(ent.start, ent.end, ent.label_) for ent in nlp(doc).ents}
+    found = pipe.infer([Doc(nlp.vocab, words=words)])
+    p = forward_backward(lattice_of(found.scores, pipe.tags), Steps(found.scores.lengths)).tags
+    [entities] = found.locate(found.entities())
+    return p, set(entities)
 
 
 if __name__ == "__main__":

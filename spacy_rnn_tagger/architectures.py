@@ -17,7 +17,7 @@ from .layers.encoder import WithEncoder
 from .layers.hash_embed import AttributeEmbed
 from .layers.language_model import WordPrediction, WordScorer, words_loss
 from .layers.maxout import Maxout
-from .layers.output import TagOutput, resized
+from .layers.output import TagOutput, grow
 from .layers.rnn import RNN
 from .layers.static_vectors import StaticVectors
 from .layers.windows import InWindows, read_in_context
@@ -95,14 +95,8 @@ def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
     """Replace the two layers that have a score for each tag by larger ones."""
     tagger = model.get_ref("tagger")
     decoder = model.get_ref("output_layer").attrs["decoder"]
-    for owner, name, new in (
-        (model.get_ref("scorer"), "emissions", Emissions(nO)),
-        (tagger, "output_layer", TagOutput(decoder, nO)),
-    ):
-        layer = model.get_ref(name)
-        larger = resized(layer, new)
-        owner.layers[owner.layers.index(layer)] = larger
-        model.set_ref(name, larger)
+    grow(model, "emissions", model.get_ref("scorer"), Emissions(nO))
+    grow(model, "output_layer", tagger, TagOutput(decoder, nO))
     for owner in (model, tagger):
         if owner.has_dim("nO"):
             owner.set_dim("nO", nO, force=True)

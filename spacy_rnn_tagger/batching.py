@@ -1,6 +1,7 @@
 """Batches of training examples under a budget of tokens, of which a long doc takes several."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
@@ -42,12 +43,7 @@ def _first(size: Sizing) -> tuple[int, Sizing]:
         return size, size
     sizes = iter(size)
     first = int(next(sizes))
-
-    def whole() -> Iterator[int]:
-        yield first
-        yield from map(int, sizes)
-
-    return first, whole()
+    return first, chain([first], map(int, sizes))
 
 
 def split_example(example: Example, max_length: int) -> Iterator[Example]:

@@ -21,6 +21,11 @@ def in_unit_interval(setting: str, received: object) -> ValueError:
     return ValueError(f"{setting} must be at least 0 and below 1, but got {received!r}.")
 
 
+def described(error: Exception) -> str:
+    """Describe an error in a line, as a traceback ends."""
+    return f"{type(error).__name__}: {error}"
+
+
 def check_choice(setting: str, received: str, allowed: Iterable[str]) -> None:
     """Raise ValueError unless `received` is one of `allowed`."""
     allowed = tuple(allowed)

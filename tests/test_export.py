@@ -17,6 +17,7 @@ from .conftest import TRAIN, eager, make_examples, trained
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+from benchmarks.exported import HIDE_TORCH  # noqa: E402
 from spacy_rnn_tagger.exported.export import export_pipeline  # noqa: E402
 
 TEXTS = [
@@ -172,20 +173,6 @@ def test_what_can_not_be_exported_is_told(nlp, tmp_path):
     assert "RNNTagger.v1" in done.output
 
 
-HIDE_TORCH = """
-import sys, catalogue
-sys.modules["torch"] = None  # importing it fails, as where it is not installed
-# Nor is another plugin that needs it, of which spaCy loads the factories.
-groups = catalogue.AVAILABLE_ENTRY_POINTS
-names = groups.groups if hasattr(groups, "groups") else groups
-catalogue.AVAILABLE_ENTRY_POINTS = {
-    name: [
-        point for point in groups.select(group=name)
-        if not point.value.startswith("spacy_curated_transformers")
-    ]
-    for name in names
-}
-"""
 WITHOUT_TORCH = """
 import json, spacy
 from spacy_rnn_tagger import confidence

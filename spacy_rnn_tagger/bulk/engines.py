@@ -2,7 +2,7 @@
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
@@ -18,40 +18,36 @@ from .sources import Shard
 _annotator: Annotator | None = None  # of a worker process
 
 
-def run_local(
-    job: Job, nlp: Language, n_process: int, skip: Callable[[Shard], None]
-) -> Iterator[Counts]:
+def run_local(job: Job, nlp: Language, n_process: int) -> Iterator[Counts]:
     """Tag what is left of a job on this machine.
 
     nlp: its pipeline.
     n_process: 1 for this process alone.
-    skip: called with each shard that is written already.
 
-    YIELDS: what came of a shard, in their order.
+    YIELDS: what came of a shard; of one that is written already, its size.
 
     RAISES RuntimeError: a process died; the error says what it may have been at.
     """
-    done = job.done()
-
-    def left() -> Iterator[Shard]:
-        for shard in (shard for number in range(len(job.files)) for shard in job.shards(number)):
-            if shard.name in done:
-                skip(shard)
-            else:
-                yield shard
-
-    if n_process == 1:
-        return map(Annotator(job, nlp), left())
-    return _run_processes(job, left(), n_process)
+    shards = (shard for number in range(len(job.files)) for shard in job.shards(number))
+    if n_process > 1:
+        yield from _run_processes(job, shards, n_process)
+        return
+    annotate, done = Annotator(job, nlp), job.done()
+    for shard in shards:
+        yield Counts(n_bytes=shard.n_bytes) if shard.name in done else annotate(shard)
 
 
 def _run_processes(job: Job, shards: Iterator[Shard], n_process: int) -> Iterator[Counts]:
     """Tag shards in processes, which load the pipeline once and take whole shards."""
+    done = job.done()
     running: deque[tuple[Shard, Future[Counts]]] = deque()
     context = get_context("spawn")  # a fork would inherit threads that it does not have
     with ProcessPoolExecutor(n_process, context, _load, (job,)) as pool:
         try:
             for shard in shards:
+                if shard.name in done:
+                    yield Counts(n_bytes=shard.n_bytes)
+                    continue
                 running.append((shard, pool.submit(_tag, shard)))
                 if len(running) > 2 * n_process:  # enough for each to have the next one at hand
                     yield _result(running)

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
+from ..errors import described
 from . import storage
 
 
@@ -89,7 +90,7 @@ def _decoded(
     try:
         text, meta = parse(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        return Record(source, number, "", error=_told(error), n_bytes=len(raw))
+        return Record(source, number, "", error=described(error), n_bytes=len(raw))
     return Record(source, number, text, meta, n_bytes=len(raw))
 
 
@@ -138,13 +139,9 @@ def _read_parquet(name: str, column: str) -> Iterator[Record]:
                 try:
                     text, meta = _text_of(row, column)
                 except ValueError as error:
-                    yield Record(name, number, "", error=_told(error), n_bytes=n_bytes)
+                    yield Record(name, number, "", error=described(error), n_bytes=n_bytes)
                 else:
                     yield Record(name, number, text, meta, n_bytes=n_bytes)
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 _FORMS: dict[str, _Read] = {

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import raise_error
 
+from ..errors import described
 from ..groups import scored_spans
 from ..pipeline import RNNEntityRecognizer
 from .sources import Record
@@ -35,11 +36,14 @@ def tag_records(nlp: Language, records: Sequence[Record], batch_size: int) -> li
 
     def made() -> Iterator[tuple[Doc, int]]:
         for i, record in enumerate(records):
-            if i not in errors:
-                try:
-                    yield nlp.make_doc(record.text), i
-                except Exception as error:
-                    errors[i] = _told(error)
+            if i in errors:
+                continue
+            try:
+                doc = nlp.make_doc(record.text)
+            except Exception as error:
+                errors[i] = described(error)
+            else:
+                yield doc, i
 
     # spaCy's components give up a batch for one doc in it; who is missing then goes alone.
     nlp.set_error_handler(lambda name, proc, docs, error: None)
@@ -54,7 +58,7 @@ def tag_records(nlp: Language, records: Sequence[Record], batch_size: int) -> li
             try:
                 done[i] = nlp(record.text)
             except Exception as error:
-                errors[i] = _told(error)
+                errors[i] = described(error)
     return [Tagged(record, done.get(i), errors.get(i)) for i, record in enumerate(records)]
 
 
@@ -84,7 +88,3 @@ def score_keys(nlp: Language) -> list[str]:
     """Find the span groups in which the pipeline's components put their confidences."""
     ours = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer))
     return [pipe.cfg["spans_key"] for pipe in ours if pipe.cfg["spans_key"] is not None]
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -67,22 +67,13 @@ def annotate(job: Job, engine: str = "local", n_process: int = 1) -> Counts:
     job.begin(nlp)
     total = Counts()
     with tqdm(total=job.n_bytes, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
-
-        def skip(n_bytes: int) -> None:
-            if not bar.disable:
-                bar.initial += n_bytes  # the time that is left follows from the others
-            bar.update(n_bytes)
-
-        if engine == "ray":
-            run = run_ray(job, n_process)
-        else:
-            run = run_local(job, nlp, n_process, lambda shard: skip(shard.n_bytes))
+        run = run_ray(job, n_process) if engine == "ray" else run_local(job, nlp, n_process)
         for counts in run:
             total += counts
-            if counts.docs or counts.failed:
-                bar.update(counts.n_bytes)
-            else:
-                skip(counts.n_bytes)
+            was_there = not (counts.docs or counts.failed)
+            if was_there and not bar.disable:
+                bar.initial += counts.n_bytes  # the time that is left follows from the others
+            bar.update(counts.n_bytes)
             seconds = bar.format_dict["elapsed"]
             bar.set_postfix_str(f"{total.tokens / max(seconds, 1e-9):,.0f} tokens/s")
     return total

@@ -6,7 +6,7 @@ from thinc.model import Model
 
 from ..layers.blocks import InBlocks
 from ..layers.distinct_words import DistinctWords
-from ..layers.output import TagOutput, resized
+from ..layers.output import TagOutput, grow
 from ..layers.windows import read_in_context
 from ..types import TaggerModel, Tok2VecModel
 from .layers import ONNXScorer, ONNXWords
@@ -50,10 +50,8 @@ def build_onnx_lexeme_embed_v1(*, width: int, attrs: list[str]) -> Tok2VecModel:
 
 def _resize_output(model: Model, nO: int) -> Model:
     """Take more tags: the graph stays, and what it lacks is filled in."""
-    layer = model.get_ref("output_layer")
-    larger = resized(layer, TagOutput(layer.attrs["decoder"], nO))
-    model.layers[model.layers.index(layer)] = larger
-    model.set_ref("output_layer", larger)
+    decoder = model.get_ref("output_layer").attrs["decoder"]
+    grow(model, "output_layer", model, TagOutput(decoder, nO))
     for owner in (model, model.get_ref("scorer")):
         owner.set_dim("nO", nO, force=True)
     return model

@@ -66,6 +66,17 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
     return new
 
 
+def grow(model: Model[Any, Any], ref: str, owner: Model[Any, Any], new: Model[Any, Any]) -> None:
+    """Put a layer with more tags in the place of the one that `ref` names, and fill it.
+
+    owner: the model whose layer it is.
+    new: as of `resized`.
+    """
+    layer = model.get_ref(ref)
+    owner.layers[owner.layers.index(layer)] = resized(layer, new)
+    model.set_ref(ref, new)
+
+
 def _copy_first(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:
     """Enlarge an array by copies of the first element along each axis, that of the tag "O"."""
     sources = (
