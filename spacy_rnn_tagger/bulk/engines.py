@@ -87,9 +87,9 @@ def _was_lost(future: "Future[Counts]") -> bool:
 def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     """Tag what is left of a job on a Ray cluster, or on one that is started here for it.
 
-    Ray Data streams: tasks read files, actors that have loaded the pipeline tag their shards. An
-    actor that dies is started again and given its shard again, and a shard is written as a whole or
-    not at all; so nothing is lost, and nothing is there twice.
+    Ray Data streams: an actor that has loaded the pipeline reads a file and tags its shards (Ray
+    joins the two steps). One that dies is started again and given its file again, and a shard is
+    written as a whole or not at all; so nothing is lost, and nothing is there twice.
 
     n_actors: each has a core, or a GPU if the job has one.
 
