@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
@@ -115,6 +116,15 @@ def test_all_records_come_out_once(model, corpus, tmp_path):
     assert "6 records failed" in done.output
 
 
+def with_component(model, name, folder):
+    nlp = spacy.load(model)
+    if not spacy.Language.has_factory(name):
+        spacy.Language.component(name, func=lambda doc: doc)
+    nlp.add_pipe(name)
+    nlp.to_disk(folder)
+    return str(folder)
+
+
 def test_what_is_there_is_not_done_again(model, corpus, tmp_path):
     arguments = ["annotate", model, str(corpus), str(tmp_path / "out"), "--shard-size", "1"]
     assert run(app, arguments).exit_code == 0
@@ -133,6 +143,32 @@ def test_what_is_there_is_not_done_again(model, corpus, tmp_path):
     assert contents(tmp_path / "out") == whole
     assert kept.stat().st_mtime == 1
     assert "0 docs" in run(app, arguments).output
+
+
+def test_a_run_that_was_killed_at_once_is_gone_on_with(model, corpus, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "annotate.json.partial").write_text("{")
+    done = run(app, ["annotate", model, str(corpus), str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert not list((tmp_path / "out").glob("*.partial"))
+
+
+def test_scores_do_not_depend_on_the_number_of_cores(model, corpus, tmp_path):
+    @spacy.Language.component("notes_threads")
+    def notes_threads(doc):
+        seen.append(torch.get_num_threads())
+        return doc
+
+    seen: list[int] = []
+    noting = with_component(model, "notes_threads", tmp_path / "noting")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        command.annotate(Job(noting, str(corpus), str(tmp_path / "out")))
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_another_job_is_refused(model, corpus, tmp_path):
@@ -404,31 +440,57 @@ class TestRay:
         assert done.exit_code == 0, done.output
         assert "0 docs" in done.output
 
-    def test_nothing_is_lost_with_an_actor(self, model, many, tmp_path):
+    def test_actors_share_a_file_and_nothing_is_lost_with_one(self, model, many, tmp_path):
         code = tmp_path / "code.py"
-        marker = tmp_path / "died"
+        marker, seen = tmp_path / "died", tmp_path / "seen"
+        seen.mkdir()
         code.write_text(
             f"""
-import os
+import os, time
+from pathlib import Path
 from spacy.language import Language
 
 @Language.component("dies_once")
 def dies_once(doc):
-    if doc.text.startswith("37 ") and not os.path.exists({str(marker)!r}):
-        open({str(marker)!r}, "w").close()
+    marker, seen = Path({str(marker)!r}), Path({str(seen)!r})
+    (seen / str(os.getpid())).touch()
+    for _ in range(3000):  # no shard is done before two actors have one
+        if len(list(seen.iterdir())) > 1:
+            break
+        time.sleep(0.1)
+    if doc.text.startswith("37 ") and not marker.exists():
+        marker.touch()
         os._exit(9)
     return doc
 """
         )
-        nlp = spacy.load(model)
-        spacy.Language.component("dies_once", func=lambda doc: doc)
-        nlp.add_pipe("dies_once")
-        nlp.to_disk(tmp_path / "dying")
+        dying = with_component(model, "dies_once", tmp_path / "dying")
         outputs = {}
         for engine in ("ray", "local"):  # the local one comes when there is a marker
             settings = {"output": str(tmp_path / engine), "shard_size": 50, "code": code}
-            job = Job(str(tmp_path / "dying"), str(many), **settings)
+            job = Job(dying, str(many), **settings)
             assert command.annotate(job, engine, 2).docs == 2000
             assert marker.exists()
             outputs[engine] = contents(tmp_path / engine)
+            if engine == "ray":
+                assert len(list(seen.iterdir())) > 2  # two, and one in the place of the dead one
         assert outputs["ray"] == outputs["local"]
+
+    def test_a_shard_that_kills_every_actor_is_told(self, model, tmp_path):
+        code = tmp_path / "code.py"
+        code.write_text(
+            """
+import os
+from spacy.language import Language
+
+@Language.component("dies")
+def dies(doc):
+    return os._exit(9) if doc.text.startswith("37 ") else doc
+"""
+        )
+        dying = with_component(model, "dies", tmp_path / "dying")
+        lines = tmp_path / "lines.txt"
+        lines.write_text("".join(f"{i} is one.\n" for i in range(60)))
+        settings = {"output": str(tmp_path / "out"), "shard_size": 20, "code": code}
+        with pytest.raises(RuntimeError, match=r"at \S+lines.txt, records 21 to 40"):
+            command.annotate(Job(dying, str(lines), **settings), "ray", 1)

@@ -1,7 +1,7 @@
 """Who does a job: this process, several on this machine, or the actors of a Ray cluster."""
 
 import pickle
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +16,7 @@ from .job import Annotator, Counts, Job
 from .sources import Shard
 
 _annotator: Annotator | None = None  # of a worker process
+_ATTEMPTS = 3  # actors that are given a shard, if they die of it
 
 
 def run_local(job: Job, nlp: Language, n_process: int) -> Iterator[Counts]:
@@ -87,39 +88,53 @@ def _was_lost(future: "Future[Counts]") -> bool:
 def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     """Tag what is left of a job on a Ray cluster, or on one that is started here for it.
 
-    Ray Data streams: an actor that has loaded the pipeline reads a file and tags its shards (Ray
-    joins the two steps). One that dies is started again and given its file again, and a shard is
-    written as a whole or not at all; so nothing is lost, and nothing is there twice.
+    Ray Data streams: some tasks read files, and shards go one by one to whichever actor is free;
+    each actor loads the pipeline once. One that dies is started again and given its shard again,
+    and a shard is written as a whole or not at all; so nothing is lost, and nothing is there twice.
 
     n_actors: each has a core, or a GPU if the job has one.
 
     YIELDS: what came of a shard, in no certain order; of one that is written already, its size.
+
+    RAISES RuntimeError: actors died one after the other at the same shard, which the error names.
     """
     import ray.data
 
     ray.init(ignore_reinit_error=True, log_to_driver=False)
-    ray.data.DataContext.get_current().enable_progress_bars = False  # there is one already
-    # A block a file, for a block is what a task reads.
-    files = ray.data.range(len(job.files), override_num_blocks=len(job.files))
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # there is one already
+    context.target_max_block_size = 1  # bytes: a block has one shard, for an actor is given blocks
+    files = ray.data.from_items(range(len(job.files)), override_num_blocks=len(job.files))
     shards = files.map_batches(
-        _read, batch_size=1, zero_copy_batch=False, fn_kwargs={"job": job, "done": job.done()}
+        _read,
+        batch_size=1,
+        zero_copy_batch=False,
+        fn_kwargs={"job": job, "done": job.done()},
+        compute=ray.data.TaskPoolStrategy(size=min(n_actors, len(job.files))),
+        num_cpus=0,  # the actors may have all cores; reading takes little beside tagging
     )
+    # An actor sees one GPU, its own, whatever the number of it here.
+    own = replace(job, gpu=min(job.gpu, 0))
     counts = shards.map_batches(
         _Actor,
         batch_size=1,
-        concurrency=n_actors,
-        # An actor sees one GPU, its own, whatever the number of it here.
-        fn_constructor_args=(replace(job, gpu=min(job.gpu, 0)),),
+        fn_constructor_args=(own, ray.remote(num_cpus=0)(_Attempts).remote()),
+        compute=ray.data.ActorPoolStrategy(size=n_actors),
         num_cpus=1,
         num_gpus=int(job.gpu >= 0) or None,
     )
     for row in counts.iter_rows():
+        if shard := row.pop("lost"):
+            raise RuntimeError(
+                f"{_ATTEMPTS} actors died one after the other, as they do when memory is short, at "
+                f"{shard}. What is written stays; the same command goes on with the rest."
+            )
         yield Counts(**{name: int(value) for name, value in row.items()})
 
 
 def _read(batch: dict[str, Any], job: Job, done: set[str]) -> Iterator[dict[str, Any]]:
     """Read the shards of a file, one a batch; nothing of one that is written but its size."""
-    for number in batch["id"].tolist():
+    for number in batch["item"].tolist():
         for shard in job.shards(number):
             content = b"" if shard.name in done else pickle.dumps(shard)
             yield {
@@ -128,11 +143,30 @@ def _read(batch: dict[str, Any], job: Job, done: set[str]) -> Iterator[dict[str,
             }
 
 
+class _Attempts:
+    """How often each shard was begun, for one that kills actor after actor must not go on so."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, name: str) -> int:
+        self._begun[name] += 1
+        return self._begun[name]
+
+
 class _Actor:
-    def __init__(self, job: Job) -> None:
-        self._annotate = Annotator(job)
+    def __init__(self, job: Job, attempts: Any) -> None:
+        self._annotate, self._attempts = Annotator(job), attempts
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        import ray
+
         [content], [n_bytes] = batch["shard"], batch["n_bytes"]
-        counts = self._annotate(pickle.loads(content)) if content else Counts(n_bytes=n_bytes)
-        return {name: np.array([value]) for name, value in asdict(counts).items()}
+        counts, lost = Counts(n_bytes=n_bytes), ""
+        if content:
+            shard = pickle.loads(content)
+            if ray.get(self._attempts.begin.remote(shard.name)) > _ATTEMPTS:
+                lost = str(shard)
+            else:
+                counts = self._annotate(shard)
+        return {name: np.array([value]) for name, value in {**asdict(counts), "lost": lost}.items()}

@@ -14,6 +14,8 @@ from spacy.language import Language
 from thinc.model import Model
 
 from ..errors import check_at_least, check_choice
+from ..files import PARTIAL
+from ..workers import one_core
 from . import storage
 from .outputs import FORMS, write_shard
 from .sources import Shard, find_files, in_shards
@@ -100,7 +102,7 @@ class Job:
         """
         path = storage.join(self.output, _MANIFEST)
         facts = self._facts(nlp)
-        there = storage.find(self.output)
+        there = [name for name in storage.find(self.output) if not name.endswith(PARTIAL)]
         if _MANIFEST not in {PurePosixPath(name).name for name in there}:
             if there:
                 raise ValueError(f"{self.output} is there, and holds no output of this command.")
@@ -166,8 +168,9 @@ class Annotator:
     def __call__(self, shard: Shard) -> Counts:
         """Tag a shard and write it."""
         nlp, job = self._nlp, self._job
-        # Words that are met in a shard are forgotten with it: memory does not grow.
-        with nlp.memory_zone():
+        # Words that are met in a shard are forgotten with it: memory does not grow. The output is
+        # the same with any number of cores and processes, since each computes with one thread.
+        with one_core(), nlp.memory_zone():
             tagged = tag_records(nlp, shard.records, job.batch_size or nlp.batch_size)
             write_shard(job.output, shard.name, job.form, tagged, self._keys)
             docs = [each.doc for each in tagged if each.doc is not None]

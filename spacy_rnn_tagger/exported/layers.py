@@ -14,7 +14,7 @@ from ..layers.distinct_words import WordModel, Words
 from ..layers.output import MARGIN
 from ..layers.static_vectors import look_up
 from ..modules.layout import Layout
-from ..workers import is_worker
+from ..workers import takes_one_core
 
 
 def ONNXScorer(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
@@ -69,18 +69,18 @@ def _forward_words(
 
 
 def _run(model: Model[Any, Any], feed: dict[str, Any]) -> Any:
-    [Y] = _session(model.attrs["graph"], os.getpid()).run(["Y"], feed)
+    [Y] = _session(model.attrs["graph"], takes_one_core(), os.getpid()).run(["Y"], feed)
     return Y
 
 
 @lru_cache(maxsize=16)
-def _session(graph: bytes, process: int) -> Any:
+def _session(graph: bytes, one_core: bool, process: int) -> Any:
     """Make the session of a graph. Its threads don't survive a fork: each process has its own."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    if is_worker():
+    if one_core:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 

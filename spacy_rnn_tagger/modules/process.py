@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import torch
 
-from ..workers import is_worker
+from ..workers import takes_one_core
 
 # The threads of torch's pool don't survive a fork: a child that hands work to them waits for ever.
 # With one thread it never does, and the workers of `nlp.pipe(n_process=...)` share the cores.
@@ -17,7 +17,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 # A worker that was spawned imports all anew, and would take as many threads as there are cores.
-if is_worker() and not any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")):
+_WANTED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+if takes_one_core() and not any(name in os.environ for name in _WANTED):
     torch.set_num_threads(1)
 
 # The GNU allocator gives freed memory back to the system, and the next batch pays for its pages
