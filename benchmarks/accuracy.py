@@ -25,6 +25,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -69,7 +70,7 @@ class Comparison:
             if value == "null":
                 section.pop(last, None)
             else:
-                section[last] = value
+                section[last] = deepcopy(value)  # what is like it may change a part of its own
         return config
 
 

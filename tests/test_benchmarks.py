@@ -141,6 +141,10 @@ changes = {{ "components.rnn_ner.model.decoder" = "softmax", "corpora.train.gold
 like = "softmax"
 changes = {{ "training.optimizer" = {{ "@optimizers" = "SGD.v1", learn_rate = 0.1 }} }}
 
+[systems.slower]
+like = "other_rate"
+changes = {{ "training.optimizer.learn_rate" = 0.01 }}
+
 [systems.no_scorer]
 like = "crf"
 changes = {{ "components.rnn_ner.scorer" = "null" }}
@@ -149,13 +153,15 @@ changes = {{ "components.rnn_ner.scorer" = "null" }}
 
     def test_changes(self, file):
         comparison = read_comparison(file)
-        crf, softmax, other, bare = (comparison.config(name, 3) for name in comparison.systems)
+        configs = [comparison.config(name, 3) for name in comparison.systems]
+        crf, softmax, other, slower, bare = configs
         assert crf["system"]["seed"] == 3 and crf["training"]["patience"] == 7
         assert softmax["training"]["patience"] == 7
         model = softmax["components"]["rnn_ner"]["model"]
         assert model["decoder"] == "softmax" and crf != softmax
         assert other["components"]["rnn_ner"]["model"] == model
         assert other["training"]["optimizer"] == {"@optimizers": "SGD.v1", "learn_rate": 0.1}
+        assert slower["training"]["optimizer"] == {"@optimizers": "SGD.v1", "learn_rate": 0.01}
         assert "scorer" not in bare["components"]["rnn_ner"]
         assert "scorer" in crf["components"]["rnn_ner"]
 

@@ -21,6 +21,13 @@ _WANTED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 if takes_one_core() and not any(name in os.environ for name in _WANTED):
     torch.set_num_threads(1)
 
+# oneDNN keeps what it has prepared for each shape of an LSTM's input, 1024 of them by itself, and
+# docs come in many shapes: 130 MB that fill up over two million tokens. A quarter of them will do:
+# most of what comes again is a single doc, of one length or another.
+_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+if not any(name in os.environ for name in (_CAPACITY, _CAPACITY.replace("ONEDNN", "DNNL"))):
+    os.environ[_CAPACITY] = "256"  # it is read when oneDNN is first used
+
 # The GNU allocator gives freed memory back to the system, and the next batch pays for its pages
 # anew, up to a quarter of the time. So it is told to keep more (mallopt(3)), unless the user's
 # environment tells it something else. Other allocators have no such call, or make no use of it.
