@@ -1,6 +1,8 @@
 """Systems that take turns, medians of rounds, ratios; what the machine was; a process's memory."""
 
+import ctypes
 import gc
+import math
 import os
 import platform
 import statistics
@@ -84,3 +86,23 @@ def memory() -> float:
     """Return the memory that this process holds now, in MB (Linux only)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def memory_in_use() -> float:
+    """Return what is allocated now, in MB: without free memory that the allocator keeps.
+
+    RETURNS: NaN where the allocator does not tell (glibc 2.33 and later does).
+    """
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return math.nan
+    mallinfo.restype = _Mallinfo
+    info = mallinfo()
+    return float(info.uordblks + info.hblkhd) / 1e6
+
+
+class _Mallinfo(ctypes.Structure):
+    """What mallinfo2(3) returns: here the bytes of mapped blocks, and of others that are in use."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
