@@ -101,10 +101,10 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     import ray.data
 
     ray.init(ignore_reinit_error=True, log_to_driver=False)
-    context = ray.data.DataContext.get_current()
+    files = ray.data.from_items(range(len(job.files)), override_num_blocks=len(job.files))
+    context = files.context  # its own
     context.enable_progress_bars = False  # there is one already
     context.target_max_block_size = 1  # bytes: a block has one shard, for an actor is given blocks
-    files = ray.data.from_items(range(len(job.files)), override_num_blocks=len(job.files))
     shards = files.map_batches(
         _read,
         batch_size=1,
