@@ -7,7 +7,6 @@ their sizes, start-up times and speed.
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -25,6 +24,7 @@ from spacy_rnn_tagger.groups import confidence
 
 from .measure import alternate, median, ratio
 from .report import show_rows
+from .tagging import tagging
 from .texts import unannotated
 
 app = typer.Typer(help=__doc__)
@@ -77,7 +77,7 @@ def main(
         docs = [eg.reference for eg in Corpus(corpus)(pipelines[_TORCH])]
         expected = _tagged(pipelines[_TORCH], docs)
         rates = alternate(
-            {name: _tagging(nlp, docs) for name, nlp in pipelines.items()},
+            {name: tagging(nlp, docs) for name, nlp in pipelines.items()},
             rounds,
         )
         show_rows(
@@ -95,14 +95,6 @@ def main(
                 for name, nlp in pipelines.items()
             ),
         )
-
-
-def _tagging(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], int]]:
-    def prepare() -> Callable[[], int]:
-        fresh = unannotated(nlp, docs)
-        return lambda: sum(len(doc) for doc in nlp.pipe(fresh))
-
-    return prepare
 
 
 def _tagged(nlp: Language, docs: list[Doc]) -> _Tagged:

@@ -22,7 +22,7 @@ def measure_tagging(texts: Texts, n_tokens: int, rounds: int) -> dict[str, Rates
     for name, docs in texts.items():
         docs = first_tokens(docs, n_tokens)
         work: dict[str, Callable[[], Callable[[], int]]] = {
-            system: partial(_prepare, nlp, docs) for system, nlp in systems.items()
+            system: tagging(nlp, docs) for system, nlp in systems.items()
         }
         forms = floors([len(doc) for doc in docs], BATCH_SIZE)
         work.update({form: partial(lambda run: run, run) for form, run in forms.items()})
@@ -32,9 +32,11 @@ def measure_tagging(texts: Texts, n_tokens: int, rounds: int) -> dict[str, Rates
     return results
 
 
-def _prepare(nlp: Language, docs: Sequence[Doc]) -> Callable[[], int]:
-    return partial(_tag, nlp, unannotated(nlp, docs))
+def tagging(nlp: Language, docs: Sequence[Doc]) -> Callable[[], Callable[[], int]]:
+    """Make what prepares a round of tagging: docs without annotation."""
 
+    def prepare() -> Callable[[], int]:
+        fresh = unannotated(nlp, docs)
+        return lambda: sum(len(doc) for doc in nlp.pipe(fresh, batch_size=BATCH_SIZE))
 
-def _tag(nlp: Language, docs: Sequence[Doc]) -> int:
-    return sum(len(doc) for doc in nlp.pipe(docs, batch_size=BATCH_SIZE))
+    return prepare

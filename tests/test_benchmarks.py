@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 import typer
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
@@ -22,10 +23,13 @@ from benchmarks.litbank import app as litbank
 from benchmarks.litbank import read_splits
 from benchmarks.measure import alternate, ratio
 from benchmarks.packed import pack
+from benchmarks.pipelines import app as pipelines
 from benchmarks.systems import floors, rnn_ner, trained
 from benchmarks.texts import batches, examples, first_tokens, unannotated
+from benchmarks.throughput import app as throughput
 
-from .conftest import make_examples
+from .conftest import TRAIN, make_examples
+from .conftest import trained as trained_on_examples
 
 BOOK = """\
 The\tO\tB-FAC\tO
@@ -197,6 +201,41 @@ changes = {{ "components.rnn_ner.scorer" = "null" }}
         assert result.exit_code == 1
         assert "decoder must be" in str(result.exception)
         assert not (tmp_path / "trained" / "softmax" / "0").exists()
+
+
+@pytest.fixture
+def own_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("own_threads")
+class TestTrained:
+    """Comparisons that are run with a user's own pipelines."""
+
+    @pytest.fixture
+    def model(self, tmp_path):
+        trained_on_examples(spacy.blank("en")).to_disk(tmp_path / "model")
+        return str(tmp_path / "model")
+
+    def test_pipelines(self, model, tmp_path):
+        corpus = tmp_path / "corpus.spacy"
+        DocBin(docs=[eg.reference for eg in make_examples(spacy.blank("en"))]).to_disk(corpus)
+        done = CliRunner().invoke(pipelines, [str(corpus), model, model, "--rounds", "1"])
+        assert done.exit_code == 0, done.output
+        assert "1.00" in done.output and "of the first" in done.output
+        assert CliRunner().invoke(pipelines, [str(corpus), "no_model"]).exit_code == 1
+
+    def test_threads_processes_and_engines(self, model, tmp_path):
+        (tmp_path / "texts").mkdir()
+        text = "\n\n".join(text for text, _ in TRAIN)
+        (tmp_path / "texts" / "a.txt").write_text(text)
+        arguments = [model, str(tmp_path / "texts"), "--count", "5", "--records", "20", "--no-ray"]
+        done = CliRunner().invoke(throughput, [*arguments, "--rounds", "1"])
+        assert done.exit_code == 0, done.output
+        assert "2 threads" in done.output
+        assert "2 processes: the same, byte for byte" in done.output
 
 
 def test_systems_take_turns_and_the_first_round_does_not_count():
