@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -96,9 +97,7 @@ def _annotation(
     model: str, lines: Path, output: Path, engine: str, n_process: int
 ) -> Callable[[], Callable[[], int]]:
     def prepare() -> Callable[[], int]:
-        if output.is_dir():
-            for file in output.iterdir():
-                file.unlink()
+        shutil.rmtree(output, ignore_errors=True)
         job = Job(model, str(lines), str(output))
         return lambda: annotate(job, engine, n_process).tokens
 
@@ -106,7 +105,8 @@ def _annotation(
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def _bytes_a_second(rates: list[float], texts: list[str], nlp: Language) -> float:

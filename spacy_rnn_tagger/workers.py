@@ -33,13 +33,13 @@ def one_core() -> Iterator[None]:
     """
     global _asked
     torch = sys.modules.get("torch")  # Thinc has imported it if it is installed
-    before = _asked, torch and torch.get_num_threads()
+    asked, threads = _asked, torch.get_num_threads() if torch else 0
     _asked = True
     try:
         if torch:
             torch.set_num_threads(1)
         yield
     finally:
-        _asked, threads = before
+        _asked = asked
         if torch:
             torch.set_num_threads(threads)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vectors import Vectors
@@ -31,6 +32,14 @@ EMBEDS = {
         width=8, include_static_vectors=True, word_dropout=0.0
     ),
 }
+
+
+@pytest.fixture
+def own_threads():
+    """Give torch its threads back after a test that sets their number."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

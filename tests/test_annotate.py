@@ -153,6 +153,7 @@ def test_a_run_that_was_killed_at_once_is_gone_on_with(model, corpus, tmp_path):
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
+@pytest.mark.usefixtures("own_threads")
 def test_scores_do_not_depend_on_the_number_of_cores(model, corpus, tmp_path):
     @spacy.Language.component("notes_threads")
     def notes_threads(doc):
@@ -161,14 +162,10 @@ def test_scores_do_not_depend_on_the_number_of_cores(model, corpus, tmp_path):
 
     seen: list[int] = []
     noting = with_component(model, "notes_threads", tmp_path / "noting")
-    threads = torch.get_num_threads()
     torch.set_num_threads(3)
-    try:
-        command.annotate(Job(noting, str(corpus), str(tmp_path / "out")))
-        assert set(seen) == {1}
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(threads)
+    command.annotate(Job(noting, str(corpus), str(tmp_path / "out")))
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 3
 
 
 def test_another_job_is_refused(model, corpus, tmp_path):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import spacy
 import srsly
-import torch
 import typer
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
@@ -203,13 +202,6 @@ changes = {{ "components.rnn_ner.scorer" = "null" }}
         assert not (tmp_path / "trained" / "softmax" / "0").exists()
 
 
-@pytest.fixture
-def own_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.usefixtures("own_threads")
 class TestTrained:
     """Comparisons that are run with a user's own pipelines."""
@@ -219,12 +211,18 @@ class TestTrained:
         trained_on_examples(spacy.blank("en")).to_disk(tmp_path / "model")
         return str(tmp_path / "model")
 
-    def test_pipelines(self, model, tmp_path):
+    def test_pipelines(self, model, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)  # short names, of which the table cuts nothing off
+        spacy.load(model).to_disk("other")
         corpus = tmp_path / "corpus.spacy"
         DocBin(docs=[eg.reference for eg in make_examples(spacy.blank("en"))]).to_disk(corpus)
-        done = CliRunner().invoke(pipelines, [str(corpus), model, model, "--rounds", "1"])
+        done = CliRunner().invoke(pipelines, [str(corpus), "model", "other", "--rounds", "1"])
         assert done.exit_code == 0, done.output
         assert "1.00" in done.output and "of the first" in done.output
+        [first] = (line.split("│") for line in done.output.splitlines() if "│ model" in line)
+        [second] = (line.split("│") for line in done.output.splitlines() if "│ other" in line)
+        rates = [float(row[2].replace(",", "")) for row in (first, second)]
+        assert float(second[3]) == pytest.approx(rates[1] / rates[0], abs=0.01)
         assert CliRunner().invoke(pipelines, [str(corpus), "no_model"]).exit_code == 1
 
     def test_threads_processes_and_engines(self, model, tmp_path):
