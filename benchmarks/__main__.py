@@ -7,6 +7,8 @@ from typing import Any
 import torch
 import typer
 
+from spacy_rnn_tagger import tune_process
+
 from .breakdown import SPACY_SHARE, measure_breakdown
 from .confidence import OFF, SINGLY, measure_confidence
 from .growth import measure_growth
@@ -86,4 +88,5 @@ def main(
 
 
 if __name__ == "__main__":
+    tune_process()
     typer.run(main)

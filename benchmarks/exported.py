@@ -19,6 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus
 
+from spacy_rnn_tagger import tune_process
 from spacy_rnn_tagger.exported.export import export_pipeline
 from spacy_rnn_tagger.groups import confidence
 
@@ -130,4 +131,5 @@ def _start(path: Path, *, hide: bool, times: int = 5) -> float:
 
 
 if __name__ == "__main__":
+    tune_process()
     app()

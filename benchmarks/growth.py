@@ -18,6 +18,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
+from spacy_rnn_tagger import tune_process
+
 from .measure import peak_memory
 
 # What a series does not vary.
@@ -146,4 +148,5 @@ def make_pipeline(point: dict[str, Any]) -> Language:
 
 
 if __name__ == "__main__":
+    tune_process()
     main(json.loads(sys.argv[1]))

@@ -10,6 +10,8 @@ import torch
 import typer
 from spacy.training import Corpus
 
+from spacy_rnn_tagger import tune_process
+
 from .measure import alternate
 from .report import show_rates
 from .tagging import tagging
@@ -36,4 +38,5 @@ def main(
 
 
 if __name__ == "__main__":
+    tune_process()
     app()

@@ -13,6 +13,8 @@ import typer
 from spacy.language import Language
 from tqdm import tqdm
 
+from spacy_rnn_tagger import tune_process
+
 from .measure import memory, memory_in_use
 from .report import console, show_rows
 
@@ -128,4 +130,5 @@ def _survives(nlp: Language, text: str) -> bool:
 
 
 if __name__ == "__main__":
+    tune_process()
     app()

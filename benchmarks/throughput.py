@@ -15,6 +15,7 @@ import torch
 import typer
 from spacy.language import Language
 
+from spacy_rnn_tagger import tune_process
 from spacy_rnn_tagger.bulk.job import Job
 from spacy_rnn_tagger.cli.annotate import annotate
 
@@ -115,4 +116,5 @@ def _bytes_a_second(rates: list[float], texts: list[str], nlp: Language) -> floa
 
 
 if __name__ == "__main__":
+    tune_process()
     app()

@@ -12,6 +12,7 @@ import spacy
 import typer
 from spacy.tokens import Doc
 
+from spacy_rnn_tagger import tune_process
 from spacy_rnn_tagger.layers.lattice import lattice_of
 from spacy_rnn_tagger.modules.crf import forward_backward
 from spacy_rnn_tagger.modules.steps import Steps
@@ -65,4 +66,5 @@ def _read(
 
 
 if __name__ == "__main__":
+    tune_process()
     app()

@@ -3,11 +3,15 @@
 from spacy.cli._util import app as spacy_app
 from typer import Typer
 
+from ..runtime import tune_process
+
 app = Typer(
     name="rnn",
     help="Commands of spacy-rnn-tagger: recurrent networks for named entities.",
     no_args_is_help=True,
 )
+# The process is a command's own. The callback runs before whichever is called.
+app.callback()(tune_process)
 spacy_app.add_typer(app)
 
 from . import (  # noqa: E402, F401 - they add commands

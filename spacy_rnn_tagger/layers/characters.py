@@ -9,6 +9,7 @@ from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least
+from ..modules.isolation import isolated_forward
 from .character_rows import PAD, ROWS, character_rows
 from .distinct_words import WordModel, Words
 
@@ -31,6 +32,7 @@ def Characters(width: int, char_width: int) -> WordModel:  # noqa: N802
     )
 
 
+@isolated_forward
 def _forward(
     model: WordModel, words: Words, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:

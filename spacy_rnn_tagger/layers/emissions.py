@@ -7,6 +7,7 @@ from thinc.model import Model
 from thinc.types import Ragged
 from thinc.util import torch2xp, xp2torch
 
+from ..modules.isolation import isolated_forward
 from .output import allocate
 
 
@@ -23,6 +24,7 @@ def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
     return Model("emissions", _forward, init=_init, params=params, dims=dims)
 
 
+@isolated_forward
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:

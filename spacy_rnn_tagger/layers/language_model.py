@@ -20,6 +20,7 @@ from thinc.model import Model
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
+from ..modules.isolation import isolated
 from ..types import IntArray, Tok2VecModel
 from .blocks import split
 from .maxout import Maxout
@@ -80,15 +81,16 @@ def words_loss(ops: Ops, docs: list[Doc], scores: Floats2d) -> tuple[float, Floa
     """
     _, index = _distinct(docs)
     counted = np.concatenate([(doc.to_array(IS_SPACE) == 0) & (len(doc) > 1) for doc in docs])
-    log_p = torch.log_softmax(xp2torch(scores), dim=1)
-    rows = torch.arange(len(index), device=log_p.device)
-    targets = torch.from_numpy(index).to(log_p.device)
-    weights = torch.from_numpy(counted / max(counted.sum(), 1)).to(log_p)
-    loss = -(log_p[rows, targets] * weights).sum()
-    gradient = log_p.exp_()
-    gradient[rows, targets] -= 1
-    gradient *= weights.unsqueeze(1)
-    return float(loss), torch2xp(gradient)
+    with isolated():
+        log_p = torch.log_softmax(xp2torch(scores), dim=1)
+        rows = torch.arange(len(index), device=log_p.device)
+        targets = torch.from_numpy(index).to(log_p.device)
+        weights = torch.from_numpy(counted / max(counted.sum(), 1)).to(log_p)
+        loss = -(log_p[rows, targets] * weights).sum()
+        gradient = log_p.exp_()
+        gradient[rows, targets] -= 1
+        gradient *= weights.unsqueeze(1)
+        return float(loss), torch2xp(gradient)
 
 
 def Surroundings(  # noqa: N802
@@ -143,15 +145,19 @@ def _forward(
     around, to_states = surroundings(states, is_train)
     features, to_around = hidden(around, is_train)
     words, to_table = table(ops.asarray(_distinct(docs)[0]).reshape(-1, 1), is_train)
-    places, vectors = xp2torch(features), xp2torch(words)
+    with isolated():
+        places, vectors = xp2torch(features), xp2torch(words)
+        scores = torch2xp(torch.addmm(vectors[:, -1], places, vectors[:, :-1].T))
 
     def backprop(d_scores: Floats2d) -> list[Any]:
-        gradient = xp2torch(d_scores)
-        d_words = torch.cat([gradient.T @ places, gradient.sum(0).unsqueeze(1)], dim=1)
-        to_table(torch2xp(d_words))
-        return to_docs(to_states(to_around(torch2xp(gradient @ vectors[:, :-1]))))
+        with isolated():
+            gradient = xp2torch(d_scores)
+            d_words = torch2xp(torch.cat([gradient.T @ places, gradient.sum(0).unsqueeze(1)], 1))
+            d_features = torch2xp(gradient @ vectors[:, :-1])
+        to_table(d_words)
+        return to_docs(to_states(to_around(d_features)))
 
-    return torch2xp(torch.addmm(vectors[:, -1], places, vectors[:, :-1].T)), backprop
+    return scores, backprop
 
 
 def _init(model: WordScorer, X: list[Doc] | None = None, Y: Floats2d | None = None) -> None:

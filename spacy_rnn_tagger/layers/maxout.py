@@ -8,6 +8,8 @@ from thinc.model import Model
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
+from ..modules.isolation import isolated_forward
+
 PIECES = 3
 _PARAMS = ("W", "b", "G", "shift")
 EPSILON = 1e-8
@@ -30,6 +32,7 @@ def Maxout(nO: int, nI: int) -> Model[Floats2d, Floats2d]:  # noqa: N802, N803 -
     )
 
 
+@isolated_forward
 def _forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:

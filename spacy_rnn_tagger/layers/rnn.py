@@ -12,6 +12,7 @@ from thinc.types import Floats2d, Ragged
 from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least, check_choice, check_rate
+from ..modules.isolation import isolated_forward
 from ..modules.padding import Padding
 from ..modules.rnn import GATES, Weights, run_stack
 
@@ -73,6 +74,7 @@ def _parameter_names(depth: int, bidirectional: bool) -> list[list[list[str]]]:
     ]
 
 
+@isolated_forward
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:

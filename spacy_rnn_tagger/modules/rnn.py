@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import process as process  # torch's threads and memory
 from .padding import Padding
 
 # Gates of each cell, in the order in which the kernels stack them.

@@ -1,0 +1,93 @@
+"""Threads and memory of a process. Nothing here acts by being imported."""
+
+import ctypes
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+
+_IMPORTED_BY = os.getpid()
+_asked = False
+
+
+def was_forked() -> bool:
+    """Tell whether the process was forked since this package was imported."""
+    return os.getpid() != _IMPORTED_BY
+
+
+def works_beside_others() -> bool:
+    """Tell whether the process was forked or spawned to work beside others."""
+    return was_forked() or _was_spawned()
+
+
+@lru_cache(maxsize=1)
+def _was_spawned() -> bool:
+    # A spawned process learns of its parent only after it has read the pipeline; until then its
+    # command tells.
+    return multiprocessing.parent_process() is not None or any(
+        argument.startswith("from multiprocessing.") for argument in sys.orig_argv
+    )
+
+
+def takes_one_core() -> bool:
+    """Tell whether to compute with one thread: among other processes, or because it was asked."""
+    return _asked or works_beside_others()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Compute with one thread, whatever the process has by itself.
+
+    The last digits of a sum depend on how it is shared out among threads; what is computed in here
+    does not.
+    """
+    global _asked
+    torch = sys.modules.get("torch")  # Thinc has imported it if it is installed
+    asked, threads = _asked, torch.get_num_threads() if torch else 0
+    _asked = True
+    try:
+        if torch:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        _asked = asked
+        if torch:
+            torch.set_num_threads(threads)
+
+
+# oneDNN keeps what it has prepared for each shape of an LSTM's input, 1024 of them by itself, and
+# docs come in many shapes: 130 MB that fill up over two million tokens. A quarter of them will do:
+# most of what comes again is a single doc, of one length or another.
+_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+# The GNU allocator gives freed memory back to the system, and the next batch pays for its pages
+# anew. The parameters of mallopt(3), and the bytes to keep; 32 MiB is the most for the second.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = {_M_TRIM_THRESHOLD: 256 << 20, _M_MMAP_THRESHOLD: 32 << 20}
+
+
+def tune_process() -> None:
+    """Set this process up for tagging and training with recurrent networks on a CPU.
+
+    It does two things, each only where the environment of the process does not decide it already:
+
+    - On Linux with glibc, it lets the allocator keep up to 256 MB of freed memory for the next
+      batch (`MALLOC_TRIM_THRESHOLD_`, `MALLOC_MMAP_THRESHOLD_`).
+    - It lets oneDNN keep 256 prepared shapes of batches, and not 1,024, which saves about 100 MB
+      (`ONEDNN_PRIMITIVE_CACHE_CAPACITY`). That takes effect if oneDNN has not computed yet.
+
+    The commands `spacy rnn ...` call it. A library must not, since both settings are for the whole
+    process: call it once where your own program starts.
+    """
+    if not _is_set(_CAPACITY, "DNNL_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ[_CAPACITY] = "256"
+    if not _is_set("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
+        with suppress(AttributeError, OSError, TypeError):  # no mallopt, or no way to look for it
+            mallopt = ctypes.CDLL(None).mallopt
+            for parameter, n_bytes in _KEPT.items():
+                mallopt(parameter, n_bytes)
+
+
+def _is_set(*names: str) -> bool:
+    return any(name in os.environ for name in names)
