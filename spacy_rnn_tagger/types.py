@@ -85,15 +85,17 @@ class TagScores:
     def tempered(self, temperature: float) -> "TagScores":
         """Divide all scores by a temperature: above 1, every probability is more even.
 
-        The order of paths stays (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+        The order of paths stays (Guo et al. 2017, "On Calibration of Modern Neural Networks"). The
+        results are in double precision, whose range no temperature leaves.
         """
         if temperature == 1:
             return self
         learned = (
-            None if array is None else array / temperature
+            None if array is None else array.astype("float64") / temperature
             for array in (self.transitions, self.start, self.end)
         )
-        return TagScores(self.emissions / temperature, self.lengths, *learned)
+        emissions = self.emissions.astype("float64") / temperature
+        return TagScores(emissions, self.lengths, *learned)
 
     def add(self, other: "TagScores") -> None:
         """Add other scores of the same shapes."""

@@ -128,3 +128,104 @@ def test_extreme_scores_and_long_docs_stay_finite():
     found = forward_backward(lattice, Steps([2999, 1]))
     assert all(np.isfinite(values).all() for values in found)
     assert np.allclose(found.tags.sum(1), 1.0, atol=1e-6)
+
+
+def plain_viterbi(lattice):
+    """Decode one doc in double precision, step by step, with a note of where each tag came from."""
+    E, T, S, F = (np.asarray(scores, dtype=np.float64) for scores in lattice)
+    best, came_from = S + E[0], []
+    for emissions in E[1:]:
+        table = best[:, None] + T
+        came_from.append(table.argmax(axis=0))
+        best = table.max(axis=0) + emissions
+    path = [int((best + F).argmax())]
+    for row in reversed(came_from):
+        path.append(int(row[path[-1]]))
+    return np.array(path[::-1])
+
+
+def parallel_viterbi(lattice, size):
+    """The same for a long doc: all parts of `size` tokens at once, for each tag before a part."""
+    E, T, S, F = (np.asarray(scores, dtype=np.float64) for scores in lattice)
+    K = len(S)
+    parts = E.reshape(-1, size, K)
+    # From each tag before the part to each tag in it. The first part has no tag before it.
+    best = parts[:, None, 0] + T
+    best[0] = S + parts[0, 0]
+    came_from = np.empty((size, len(parts), K, K), dtype=np.int8)
+    for step in range(1, size):
+        table = best[..., None] + T  # part, tag before the part, tag, tag after it
+        came_from[step] = table.argmax(axis=2)
+        best = table.max(axis=2) + parts[:, step, None]
+    # Then the parts are the steps.
+    scores, before = best[0, 0], []
+    for own in best[1:]:
+        table = scores[:, None] + own
+        before.append(table.argmax(axis=0))
+        scores = table.max(axis=0)
+    last = [int((scores + F).argmax())]
+    for row in reversed(before):
+        last.append(int(row[last[-1]]))
+    tag = np.array(last[::-1])  # the last of each part
+    entered = np.concatenate(([0], tag[:-1]))
+    path = np.empty((len(parts), size), dtype=np.int64)
+    for step in reversed(range(size)):
+        path[:, step] = tag
+        if step:
+            tag = came_from[step, np.arange(len(parts)), entered, tag]
+    return path.ravel()
+
+
+def legal_lattice(rng, scheme, N, scale):
+    tags = TagScheme(scheme, [f"L{i}" for i in range(scale["labels"])])
+    K = len(tags.tags)
+    masks = (tags.legal_transitions, tags.legal_start, tags.legal_end)
+    learned = (
+        np.where(mask, rng.uniform(0, scale["learned"], mask.shape), -np.inf).astype("f")
+        for mask in masks
+    )
+    return Lattice((rng.normal(size=(N, K)) * scale["emissions"]).astype("f"), *learned)
+
+
+def test_both_ways_to_decode_in_the_tests_agree():
+    rng = np.random.default_rng(8)
+    lattice = legal_lattice(rng, "BIO", 600, {"labels": 2, "emissions": 2.0, "learned": 3.0})
+    assert np.array_equal(plain_viterbi(lattice), parallel_viterbi(lattice, 50))
+
+
+def test_a_doc_of_a_million_tokens_is_decoded_exactly():
+    rng = np.random.default_rng(9)
+    lattice = legal_lattice(rng, "BIO", 1_000_000, {"labels": 2, "emissions": 2.0, "learned": 3.0})
+    path = viterbi(lattice, Steps([1_000_000]))
+    assert np.array_equal(path, parallel_viterbi(lattice, 500))
+
+
+@pytest.mark.parametrize("scheme,labels", [("BIO", 130), ("BILUO", 70), ("IO", 260)])
+@pytest.mark.parametrize("learned", [0.1, 0.4, 3.0])
+def test_many_tags_are_pruned_by_no_more_than_what_cannot_win(scheme, labels, learned):
+    """Scores lie so close that the winner is often just within the bound."""
+    rng = np.random.default_rng(10)
+    scale = {"labels": labels, "emissions": 0.3, "learned": learned}
+    lattice = legal_lattice(rng, scheme, 60, scale)
+    assert lattice.transitions.size > 1 << 16
+    lengths = [25, 1, 30, 4]
+    path = viterbi(lattice, Steps(lengths))
+    for rows in (slice(0, 25), slice(25, 26), slice(26, 56), slice(56, 60)):
+        own = lattice._replace(emissions=lattice.emissions[rows])
+        assert np.array_equal(path[rows], plain_viterbi(own))
+
+
+@pytest.mark.parametrize("margin", [1e-9, 1e-3, 0.4, -1e-9, -0.4])
+def test_a_winner_just_within_the_bound_is_found(margin):
+    """The highest step from one tag beats the lowest from the other by the margin.
+
+    Where it does not count, a third way is better, by half of the margin.
+    """
+    K = 300
+    emissions, transitions = np.zeros((2, K)), np.zeros((K, K))
+    emissions[0, [5, 9]] = 10.0, 8.5
+    transitions[5, 7] = -1.0
+    transitions[9, 7] = 0.5 + margin
+    emissions[1, [7, 3]] = 100.0, 99.0 + margin / 2
+    path = viterbi(Lattice(emissions, transitions, np.zeros(K), np.zeros(K)), Steps([2]))
+    assert path.tolist() == [9 if margin > 0 else 5, 7]

@@ -69,6 +69,22 @@ def test_word_dropout_hides_all_but_the_shape(nlp):
     assert 0.3 < hidden / len(doc) < 0.7
 
 
+def test_words_that_collide_in_one_table_do_not_in_the_next(nlp):
+    """A table of six rows has 126 sums of four; two that hash differently have thousands."""
+    doc = Doc(
+        nlp.vocab, words=[f"{a}{b}{c}" for a in "abcdefgh" for b in "klmno" for c in "uvwxyz"]
+    )
+    found = []
+    for attrs in (["NORM"], ["NORM", "LOWER"], ["NORM", "LOWER", "ORTH"]):  # of the same values
+        model = build_lexeme_embed_v1(width=8, attrs=attrs, rows=[6] * len(attrs), word_dropout=0.0)
+        model.initialize(X=[doc])
+        # The order in which rows are added up is no difference.
+        found.append(len(np.unique(model.predict([doc])[0].round(4), axis=0)))
+    assert found[0] <= 126
+    assert found[1] > 0.9 * len(doc)
+    assert found[2] > 0.98 * len(doc)
+
+
 def test_missing_vectors_are_an_error(nlp):
     model = EMBEDS["lexeme_vectors"]()
     with pytest.raises(ValueError, match="E896"):

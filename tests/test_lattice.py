@@ -4,12 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
 
 from spacy_rnn_tagger.architectures import (
     build_lexeme_embed_v1,
 )
 from spacy_rnn_tagger.layers.lattice import decode, loss_and_gradient
 from spacy_rnn_tagger.layers.posterior import SpanPosteriors, span_posteriors
+from spacy_rnn_tagger.losses import annotation_loss, tutor_loss
 from spacy_rnn_tagger.tags import SCHEMES, TagScheme
 from spacy_rnn_tagger.types import Spans, TagScores
 
@@ -153,3 +156,51 @@ def test_span_posteriors_equal_enumeration(decoder, scheme):
                 zip(*(column.tolist() for column in posteriors.likely(floor)), strict=True)
             )
             assert likely == {span for span, p in zip(spans, wanted, strict=True) if p >= floor}
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("kind", ["annotation", "incorrect", "tutor"])
+@pytest.mark.parametrize("space", [" ", "x"])
+def test_losses_are_means_over_docs(nlp, decoder, kind, space):
+    """A batch has the mean of its docs' losses and of their gradients, by whitespace or without."""
+    tags = TagScheme("BIO", ("A", "B"))
+    rng = np.random.default_rng(11)
+    ops = build_lexeme_embed_v1(width=2).ops
+    words = [["a", space, "b", "c"], ["d"], ["e", "f", space], ["g", "h"]]
+    examples = []
+    for own in words:
+        reference = Doc(nlp.vocab, words=own)
+        reference.set_ents([Span(reference, 0, 1, "A")])
+        if len(own) > 2 and kind == "incorrect":
+            span = Span(reference, 2, 3, "B")
+            reference.spans["wrong"] = SpanGroup(reference, name="wrong", spans=[span])
+        examples.append(Example(Doc(nlp.vocab, words=own), reference))
+    lengths = [len(own) for own in words]
+    shapes = [(sum(lengths), 5), *([(5, 5), (5,), (5,)] if decoder == "crf" else [])]
+
+    def random_scores():
+        emissions, *learned = (rng.normal(size=shape).astype("f") for shape in shapes)
+        return TagScores(emissions, lengths, *learned)
+
+    scores, tutor = random_scores(), random_scores()
+
+    def of(docs):
+        rows = np.concatenate([np.arange(sum(lengths))[own] for own in (bounds[i] for i in docs)])
+        own = [lengths[i] for i in docs]
+        mine, theirs = (each.select(rows, own) for each in (scores, tutor))
+        chosen = [examples[i] for i in docs]
+        if kind == "tutor":
+            return tutor_loss(ops, mine, tags, [eg.predicted for eg in chosen], theirs)
+        return annotation_loss(ops, mine, tags, chosen, "wrong" if kind == "incorrect" else None)
+
+    ends = np.cumsum(lengths)
+    bounds = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+    loss, gradient = of(range(4))
+    alone = [of([i]) for i in range(4)]
+    assert loss > 0
+    assert loss == pytest.approx(np.mean([value for value, _ in alone]), rel=1e-6)
+    expected = [np.concatenate([d.emissions for _, d in alone]) / 4]
+    expected += [sum(own) / 4 for own in zip(*(d.arrays()[1:] for _, d in alone), strict=True)]
+    for ours, theirs in zip(gradient.arrays(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+        assert np.abs(theirs).max() > 1e-3

@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from spacy.training.iob_utils import biluo_tags_to_spans
-from thinc.api import Linear, with_array
+from thinc.api import Linear, Model, with_array
 
 from spacy_rnn_tagger.architectures import build_lexeme_embed_v1, build_rnn_tagger_v1
 from spacy_rnn_tagger.batching import create_batch_by_tokens_v1, split_example
@@ -138,6 +138,35 @@ def test_a_layer_in_windows_need_not_know_of_them():
     model.initialize(X=X)
     for Y, y in zip(model.predict(X), layer.predict(X), strict=True):
         np.testing.assert_array_equal(Y, y)
+
+
+def test_a_row_in_several_windows_has_the_gradient_of_all():
+    """Each result is the sum of its window's rows, so each row is in the results of its windows."""
+    ops = Linear(2, 3).ops
+
+    def forward(model, parts, is_train):
+        sums = [np.repeat(part.sum(0, keepdims=True), len(part), axis=0) for part in parts]
+
+        def backprop(d_sums):
+            return [np.repeat(d.sum(0, keepdims=True), len(d), axis=0) for d in d_sums]
+
+        return sums, backprop
+
+    layer = Model("sum_of_rows", forward, ops=ops)
+    model = InWindows(layer, 8, 2)
+    rng = np.random.default_rng(0)
+    lengths = [29, 0, 5, 17]
+    X, dY = ([rng.normal(size=(n, 3)).astype("f") for n in lengths] for _ in range(2))
+    Y, backprop = model(X, is_train=True)
+    for x, y, d_y, d_x in zip(X, Y, dY, backprop(dY), strict=True):
+        expected_y, expected_dx = np.zeros_like(x), np.zeros_like(x)
+        for window in find_windows(len(x), 8, 2):
+            rows, counted = slice(window.start, window.end), slice(window.first, window.last)
+            expected_y[counted] = x[rows].sum(0)
+            expected_dx[rows] += d_y[counted].sum(0)
+        np.testing.assert_allclose(y, expected_y, atol=1e-5)
+        np.testing.assert_allclose(d_x, expected_dx, atol=1e-5)
+    assert len(find_windows(29, 8, 2)) > 3
 
 
 # Batches

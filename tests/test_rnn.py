@@ -5,10 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from thinc.api import set_dropout_rate
+from thinc.types import Ragged
 
 from spacy_rnn_tagger.layers.blocks import Costs, find_blocks
+from spacy_rnn_tagger.layers.rnn import RNN
 from spacy_rnn_tagger.modules.padding import Padding
-from spacy_rnn_tagger.modules.rnn import GATES, Weights, run_stack
+from spacy_rnn_tagger.modules.rnn import GATES, Weights, _dropped, run_stack
 
 
 def sigmoid(x):
@@ -161,3 +164,57 @@ def test_a_narrower_type_computes_nearly_the_same(cell):
         assert narrow.dtype == torch.float32
         assert not torch.equal(exact, narrow)
         assert (exact - narrow).norm() < 0.03 * exact.norm()
+
+
+def make_layer(cell, depth=1, bidirectional=True, dropout=0.0):
+    model = RNN(
+        cell=cell,
+        hidden_width=5,
+        depth=depth,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        mixed_precision=False,
+    )
+    X = Ragged(np.zeros((400, 3), dtype="f"), np.array([150, 0, 250], dtype="i"))
+    model.initialize(X=X)
+    return model, X
+
+
+@pytest.mark.parametrize("cell", list(GATES))
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_every_bias_begins_at_zero_but_that_of_the_forget_gates_at_one(cell, bidirectional):
+    model, _ = make_layer(cell, depth=2, bidirectional=bidirectional)
+    biases = [name for name in model.param_names if name.startswith("b_")]
+    assert len(biases) == (4 if bidirectional else 2)
+    for name in biases:
+        for gate, values in zip(
+            GATES[cell], np.split(model.get_param(name), len(GATES[cell])), strict=True
+        ):
+            assert values.tolist() == [float(gate == "forget")] * 5
+
+
+@pytest.mark.parametrize(("own", "of_update"), [(0.25, 0.0), (0.0, 0.6), (0.5, 0.1)])
+def test_dropout_scales_up_what_it_keeps(own, of_update):
+    """Of an input of zeros none is dropped, so a result is zero, or that of prediction, scaled."""
+    model, X = make_layer("lstm", dropout=own)
+    rng = np.random.default_rng(0)
+    for name in model.param_names:
+        model.set_param(name, rng.normal(size=model.get_param(name).shape).astype("f"))
+    predicted = model.predict(X).dataXd
+    set_dropout_rate(model, of_update)
+    rate = max(own, of_update)
+    found = model(X, is_train=True)[0].dataXd
+    kept = found != 0
+    assert kept.mean() == pytest.approx(1 - rate, abs=0.05)
+    np.testing.assert_allclose(found[kept], predicted[kept] / (1 - rate), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_passes_its_gradient(rate):
+    x = torch.ones(300, 200, dtype=torch.float64, requires_grad=True)
+    y = _dropped(x, rate)
+    values = sorted(set(y.detach().ravel().tolist()))
+    assert values == pytest.approx([0.0, 1 / (1 - rate)], rel=1e-6)
+    assert float(y.detach().mean()) == pytest.approx(1.0, abs=0.05)
+    [gradient] = torch.autograd.grad(y.sum(), [x])
+    assert torch.equal(gradient, y.detach())

@@ -38,20 +38,27 @@ def loss_and_gradient(
     For the CRF that is log Z(legal) - log Z(legal and allowed). For softmax it is the cross-entropy
     of the tokens: -log of the probability of the allowed tags, which is 0 where all are allowed.
 
-    scores: of K tags.
-    allowed: the tags that annotation leaves open. *Shape:* (N, K).
+    Args:
+        ops: Where the gradient is to be.
+        scores: The scores of K tags.
+        scheme: The tags.
+        allowed: The tags that annotation leaves open. (N, K)
 
-    RAISES ValueError: the scores are not finite (spaCy's E940), or annotation contradicts the
-        scheme, so that no path is left.
+    Returns:
+        The loss and its gradient.
+
+    Raises:
+        ValueError: The scores are not finite (spaCy's E940), or annotation contradicts the scheme,
+            so that no path is left.
     """
-    emissions = to_numpy(scores.emissions)
-    if not np.isfinite(emissions).all():
+    if not all(np.isfinite(to_numpy(array)).all() for array in scores.arrays()):
         raise ValueError(Errors.E940)
     if scores.transitions is None:
-        log_p = _log_softmax(emissions)
-        # An allowed share that rounds to nothing costs what the smallest double does, not infinity.
-        allowed_log_p = log_sum_exp(np.where(allowed, log_p, _FORBIDDEN))[:, None]
-        gradient = np.exp(log_p) - np.exp(log_p - allowed_log_p) * allowed
+        log_p = _log_softmax(to_numpy(scores.emissions))
+        log_gold = np.where(allowed, log_p, _FORBIDDEN)
+        allowed_log_p = log_sum_exp(log_gold)[:, None]
+        # What is not allowed is left out before exp(): far above what is, it would overflow.
+        gradient = np.exp(log_p) - np.exp(log_gold - allowed_log_p)
         return float(-allowed_log_p.sum()), TagScores(_array(ops, gradient), scores.lengths)
     # Two copies of each doc: all of the lattice, and what gold allows of it.
     lattice = lattice_of(scores, scheme)
@@ -76,6 +83,15 @@ def incorrect_spans_loss(
 
     Both decoders take P from the lattice. It is log Z(legal) - log Z(legal without the span): a sum
     over the other paths, and not 1 - P, of which nothing is left when the network is certain.
+
+    Args:
+        ops: Where the gradient is to be.
+        scores: The scores.
+        scheme: The tags.
+        spans: The spans that are known to be incorrect.
+
+    Returns:
+        The loss and its gradient.
     """
     bounds = np.cumsum([0, *scores.lengths])
     # Of each doc with such a span a free copy, and copies that part the paths without the span.
@@ -121,7 +137,14 @@ def divergence_and_gradient(
     summed over the docs. The tutor may lack the tags that were added last; among the others only
     is it followed.
 
-    tutor: scores of K' tags, K' <= K, which are the first K' of `scores`.
+    Args:
+        ops: Where the gradient is to be.
+        scores: The scores of K tags.
+        tutor: Scores of K' tags, K' <= K, which are the first K' of `scores`.
+        scheme: The K tags.
+
+    Returns:
+        The divergence and its gradient.
     """
     K = tutor.emissions.shape[1]
     shared = TagScores(scores.emissions[:, :K], scores.lengths)
@@ -153,13 +176,28 @@ def divergence_and_gradient(
 def decode(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = None) -> IntArray:
     """Find the best legal and allowed path of each doc.
 
-    RETURNS: tag numbers, all docs in one array. *Shape:* (N,).
+    Args:
+        scores: The scores of K tags.
+        scheme: The tags.
+        allowed: The tags that each word may have; all if None. (N, K)
+
+    Returns:
+        The number of each word's tag. (N,)
     """
     return viterbi(lattice_of(scores, scheme, allowed), Steps(scores.lengths))
 
 
 def lattice_of(scores: TagScores, scheme: TagScheme, allowed: BoolArray | None = None) -> Lattice:
-    """Forbid what is not legal or not allowed; what softmax does not learn is zero."""
+    """Forbid what is not legal or not allowed; what softmax does not learn is zero.
+
+    Args:
+        scores: The scores of K tags.
+        scheme: The tags.
+        allowed: The tags that each word may have; all if None. (N, K)
+
+    Returns:
+        The lattice, on the CPU.
+    """
     legal = (scheme.legal_transitions, scheme.legal_start, scheme.legal_end)
     learned = (scores.transitions, scores.start, scores.end)
     masked = (

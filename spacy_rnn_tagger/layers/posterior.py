@@ -19,9 +19,11 @@ class SpanPosteriors:
     forward sum, the scores within the span, and a backward sum: one pass over the lattice serves
     all spans (after Culotta and McCallum 2004, "Confidence estimation for information extraction").
 
-    breaks: words that continue no entity of the word before, each doc's first among them.
-        *Shape:* (N,).
-    allowed: the tags that each word may have; all if None. *Shape:* (N, K).
+    Args:
+        scores: The scores of K tags.
+        scheme: The tags.
+        breaks: Words that continue no entity of the word before, each doc's first among them. (N,)
+        allowed: The tags that each word may have; all if None. (N, K)
     """
 
     def __init__(
@@ -39,12 +41,16 @@ class SpanPosteriors:
             array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
         )
         self._alpha, self._beta, log_partition = log_sums(lattice, steps)
-        self._log_partition = log_partition[steps.doc_of]
+        self._log_partition = _usable(log_partition)[steps.doc_of]
 
     def of(self, spans: Spans) -> Posteriors:
         """Compute the posterior of each span; zero where an entity can't be.
 
-        RETURNS: *Shape:* (S,).
+        Args:
+            spans: S spans of words.
+
+        Returns:
+            The posteriors. (S,)
         """
         alone, first, inside, last = self._roles[spans.labels].T
         lengths = spans.ends - spans.starts
@@ -60,7 +66,10 @@ class SpanPosteriors:
         within[broken[spans.ends - 1] > broken[spans.starts]] = -np.inf
         log_p = self._into(spans.starts, opening, inside) + within
         log_p += self._out_of(spans.ends - 1, closing, inside)
-        return _probability(log_p - self._log_partition[spans.starts])
+        # All paths go through the first word: what rounding has added up on the way there from the
+        # ends of the doc is in both. Over a million tokens it comes to more than 1e-6.
+        total = log_sum_exp(self._alpha[spans.starts] + self._beta[spans.starts])
+        return _probability(log_p - _usable(total))
 
     def likely(self, floor: float) -> Spans:
         """Find all spans of a posterior of `floor` or more.
@@ -69,7 +78,11 @@ class SpanPosteriors:
         one there, and have not ended it, weigh enough: the spans still to come share them. So it
         follows no more than 1 / `floor` labels from a word.
 
-        floor: above 0.
+        Args:
+            floor: The lowest posterior, above 0.
+
+        Returns:
+            The spans.
         """
         starts, labels = np.indices((len(self._emissions), len(self._roles))).reshape(2, -1)
 
@@ -136,7 +149,15 @@ def span_posteriors(
 ) -> Posteriors:
     """Compute the posteriors of spans as `SpanPosteriors` does, in the docs alone that have any.
 
-    RETURNS: *Shape:* (S,).
+    Args:
+        scores: The scores of K tags.
+        scheme: The tags.
+        spans: S spans of words.
+        breaks: As of `SpanPosteriors`. (N,)
+        allowed: As of `SpanPosteriors`. (N, K)
+
+    Returns:
+        The posteriors. (S,)
     """
     if not len(spans.starts):
         return np.zeros(0)
@@ -156,6 +177,11 @@ def _sum_without(scores: FloatArray, tags: IntArray) -> FloatArray:
     """Sum each row's exponents but that of one tag, in logarithms."""
     scores[np.arange(len(tags)), tags] = -np.inf
     return log_sum_exp(scores)
+
+
+def _usable(log_partition: FloatArray) -> FloatArray:
+    """Make posteriors zero, and not NaN, where there is no path at all."""
+    return np.where(np.isfinite(log_partition), log_partition, 0.0)
 
 
 def _probability(log_p: FloatArray) -> Posteriors:

@@ -8,10 +8,15 @@ Whatever is forbidden scores minus infinity, so one and the same code serves fre
 inference. Recursions run in log space and in double precision, for a posterior of a long doc is a
 difference of large sums. A step takes a few operations on small arrays, where NumPy has the least
 overhead; from a GPU, the scores are fetched once a batch, and no step waits for it.
+
+A sum over predecessors is a matrix product of exponentials, which may not be less than the smallest
+double. So each is relative to its token's maximum; a doc in which one falls too far below it for
+that is computed again, with a maximum for each sum.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +25,24 @@ from ..types import IntArray
 from .steps import Steps
 
 FloatArray = NDArray[np.floating]
-# Below this, exp() is zero; a finite floor keeps (-inf) - (-inf) from becoming NaN.
-_FLOOR = -1e30
+# Below any sum of scores; a finite floor keeps (-inf) - (-inf) from becoming NaN.
+_FLOOR = -1e300
+# Below exp(-708), a double loses digits, or is zero. No product that counts may fall below this.
+_LOWEST = -700.0
+# Sums of exponentials up to this are finite, however many tokens there are.
+_HIGHEST = 600.0
+# At most this many terms at a time where each sum has a maximum of its own, to bound memory.
+_TABLE = 1 << 20
 
 
 class Lattice(NamedTuple):
     """Scores of everything a path can use; minus infinity where it may not go.
 
-    emissions: *Shape:* (N, K).
-    transitions: from row to column. *Shape:* (K, K).
-    start: *Shape:* (K,).
-    end: *Shape:* (K,).
+    Attributes:
+        emissions: Of each tag at each token. (N, K)
+        transitions: From row to column. (K, K)
+        start: Of a doc's first tag. (K,)
+        end: Of its last. (K,)
     """
 
     emissions: FloatArray
@@ -42,10 +54,11 @@ class Lattice(NamedTuple):
 class LogSums(NamedTuple):
     """Logarithms of sums over paths.
 
-    alpha: over the paths from a doc's start to a tag, its emission included. *Shape:* (N, K).
-    beta: over the paths from a tag to the doc's end, its emission left out. *Shape:* (N, K).
-    log_partition: over all paths; minus infinity where there is none; zero for an empty doc.
-        *Shape:* (B,).
+    Attributes:
+        alpha: Over the paths from a doc's start to a tag, its emission included. (N, K)
+        beta: Over the paths from a tag to the doc's end, its emission left out. (N, K)
+        log_partition: Over all paths; minus infinity where there is none; zero for an empty doc.
+            (B,)
     """
 
     alpha: FloatArray
@@ -58,11 +71,12 @@ class Expectations(NamedTuple):
 
     These are the gradient of the log-partitions' weighted sum with respect to the scores.
 
-    log_partition: as in `LogSums`. *Shape:* (B,), or (G,) of groups.
-    tags: P(tag of the token | doc), the marginals, times the doc's weight. *Shape:* (N, K).
-    transitions: summed over the batch. *Shape:* (K, K).
-    start: summed over the batch. *Shape:* (K,).
-    end: summed over the batch. *Shape:* (K,).
+    Attributes:
+        log_partition: As in `LogSums`. (B,), or (G,) of groups
+        tags: P(tag of the token | doc), the marginals, times the doc's weight. (N, K)
+        transitions: Summed over the batch. (K, K)
+        start: Summed over the batch. (K,)
+        end: Summed over the batch. (K,)
     """
 
     log_partition: FloatArray
@@ -70,6 +84,11 @@ class Expectations(NamedTuple):
     transitions: FloatArray
     start: FloatArray
     end: FloatArray
+
+
+# From the log-sums into each tag of some docs, forward and backward, (docs, 2, K), to those after a
+# step, written to the second array. The first may be overwritten.
+_Step: TypeAlias = Callable[[FloatArray, FloatArray], None]
 
 
 def forward_backward(
@@ -80,10 +99,16 @@ def forward_backward(
 ) -> Expectations:
     """Sum over all paths (Rabiner 1989, with logarithms in the place of scaling).
 
-    groups: of docs that are copies of one doc under different restrictions, which no two share a
-        path of: the number of their group, 0 to G - 1. All expectations and the log-partition are
-        then over the paths of a group. *Shape:* (B,).
-    weights: how often each doc counts in the expectations; once if None. *Shape:* (B,).
+    Args:
+        lattice: The scores.
+        steps: The order of its tokens.
+        groups: The number of each doc's group, 0 to G - 1, where docs are copies of one doc under
+            different restrictions, of which no two share a path. All expectations and the
+            log-partition are then over the paths of a group. (B,)
+        weights: How often each doc counts in the expectations; once if None. (B,)
+
+    Returns:
+        The log-partitions and the expectations.
     """
     alpha, beta, log_partition = log_sums(lattice, steps)
     if groups is None:
@@ -96,61 +121,194 @@ def forward_backward(
     tags = np.exp(alpha + beta - usable)
     if weights is not None:
         tags *= weights[steps.doc_of][:, None]
-    transitions = lattice.transitions.astype(np.float64)
+    outgoing = lattice.emissions + beta - usable
+    transitions = _expected_transitions(alpha, outgoing, lattice.transitions, steps, weights)
+    return Expectations(
+        log_partition, tags, transitions, tags[steps.first].sum(0), tags[steps.last].sum(0)
+    )
+
+
+def _expected_transitions(
+    alpha: FloatArray,
+    outgoing: FloatArray,
+    transitions: FloatArray,
+    steps: Steps,
+    weights: FloatArray | None,
+) -> FloatArray:
+    """Sum exp(alpha + transition + outgoing) over the tokens that have one before them.
+
+    Args:
+        alpha: As in `LogSums`. (N, K)
+        outgoing: The log-sums out of a tag, its emission included, less the log-partition. (N, K)
+        transitions: The scores. (K, K)
+        steps: The order of the tokens.
+        weights: How often each doc counts. (B,)
+
+    Returns:
+        The sums. (K, K)
+    """
+    transitions = transitions.astype(np.float64)
     shift = _floored_max(transitions.ravel())
     goes_on = np.ones(steps.n_tokens, dtype=bool)
     goes_on[steps.first] = False
     targets = np.flatnonzero(goes_on)
     before = alpha[targets - 1]
     top = _floored_max(before)
-    target = (lattice.emissions + beta - usable)[targets] + top + shift
-    # Above 600 only where no legal transition leads there: the product is then zero.
-    uses = np.exp(np.minimum(target, 600.0))
+    relative = outgoing[targets] + top + shift
+    beyond = np.empty(0, dtype=np.int64)
+    if relative.max(initial=-np.inf) > _HIGHEST:
+        # Only a tag to which no legal transition leads from the best one before is out of range.
+        beyond = np.flatnonzero((relative > _HIGHEST).any(axis=1))
+        relative[beyond] = -np.inf
+    uses = np.exp(relative, out=relative)
     if weights is not None:
-        uses *= weights[steps.doc_of[targets]][:, None]
-    joint = np.exp(before - top).T @ uses
-    return Expectations(
-        log_partition,
-        tags,
-        np.exp(transitions - shift) * joint,
-        tags[steps.first].sum(0),
-        tags[steps.last].sum(0),
-    )
+        weights = weights[steps.doc_of[targets]][:, None]
+        uses *= weights
+    total: FloatArray = np.exp(transitions - shift) * (np.exp(before - top).T @ uses)
+    width = max(1, _TABLE // max(1, transitions.size))
+    for begin in range(0, len(beyond), width):
+        rows = beyond[begin : begin + width]
+        own = np.exp(before[rows, :, None] + transitions + outgoing[targets[rows], None, :])
+        if weights is not None:
+            own *= weights[rows, :, None]
+        total += own.sum(axis=0)
+    return total
 
 
 def log_sums(lattice: Lattice, steps: Steps) -> LogSums:
     """Sum over the paths into and out of each tag, by the forward and the backward recursion.
 
-    They are one loop: the backward recursion is the forward one over the docs read from their ends,
-    with the transitions transposed.
+    Args:
+        lattice: The scores.
+        steps: The order of its tokens.
+
+    Returns:
+        The logarithms of the sums.
     """
-    emissions, transitions, start, end = (scores.astype(np.float64) for scores in lattice)
-    shift = _floored_max(transitions.ravel())
-    weights = np.exp(transitions - shift)
-    weights = np.stack([weights, weights.T])
-    # Where a step has few docs, it takes as long as its calls do; so what can be is done before.
-    inputs = np.stack([emissions[steps.forward], emissions[steps.backward]]) + shift
-    sums = np.empty_like(inputs)  # its token's own emission left out
-    if steps.n_tokens:
-        sums[:, : steps.bounds[1]] = np.stack([start, end])[:, None]
-    with np.errstate(divide="ignore"):  # the logarithm of zero is minus infinity, as it should be
-        for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
-            rows = slice(before, before + stop - begin)
-            state = sums[:, rows] + inputs[:, rows]
-            top = _floored_max(state)
-            state -= top
-            np.add(np.log(np.exp(state, out=state) @ weights), top, out=sums[:, begin:stop])
-    alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
-    alpha[steps.forward] = sums[0]
-    alpha += emissions
-    beta[steps.backward] = sums[1]
+    lattice = Lattice(*(scores.astype(np.float64) for scores in lattice))
+    alpha, beta, doubtful = _products(lattice, steps)
+    if len(doubtful):
+        is_doubtful = np.zeros(steps.n_docs, dtype=bool)
+        is_doubtful[doubtful] = True
+        rows = np.flatnonzero(is_doubtful[steps.doc_of])
+        lengths = np.bincount(steps.doc_of[rows])[doubtful]
+        own = lattice._replace(emissions=lattice.emissions[rows])
+        alpha[rows], beta[rows] = _exact(own, Steps(lengths.tolist()))
     log_partition = np.zeros(steps.n_docs)
-    log_partition[steps.doc_of[steps.last]] = log_sum_exp(alpha[steps.last] + end)
+    log_partition[steps.doc_of[steps.last]] = log_sum_exp(alpha[steps.last] + lattice.end)
     return LogSums(alpha, beta, log_partition)
 
 
+def _products(lattice: Lattice, steps: Steps) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Compute the sums as matrix products, with a maximum for each token.
+
+    Args:
+        lattice: The scores, in double precision.
+        steps: The order of its tokens.
+
+    Returns:
+        alpha, beta, and the docs in which they may be wrong: those with a state so far below the
+        token's best that its product with some transition's exponential may lose digits.
+    """
+    shift = _floored_max(lattice.transitions.ravel())
+    relative = lattice.transitions - shift
+    weights = np.exp(np.stack([relative, relative.T]))
+
+    def advance(states: FloatArray, result: FloatArray) -> None:
+        top = _floored_max(states)
+        states -= top
+        np.exp(states, out=states)
+        np.matmul(states.transpose(1, 0, 2), weights, out=result.transpose(1, 0, 2))
+        np.log(result, out=result)
+        result += top
+
+    # Where a step has few docs, it takes as long as its calls do; so what can be is done before.
+    inputs = _both_ways(lattice.emissions, steps) + shift
+    lost = inputs > -np.inf
+    sums = _recursion(lattice, steps, inputs, advance)
+    # Where a doc went on, `inputs` now holds its states relative to the highest, as exponentials.
+    inputs[steps.ending] = np.inf
+    lost &= sums > -np.inf
+    lowest = np.where(relative > -np.inf, relative, 0.0).min(initial=0.0)
+    # Above 1, the highest there is, if a transition is by itself too low.
+    lost &= inputs < np.exp(min(_LOWEST - lowest, 1.0))
+    doubtful = np.empty(0, dtype=np.int64)
+    if lost.any():
+        doubtful = np.unique(steps.doc_of[steps.forward[lost.any(axis=(1, 2))]])
+    return *_in_place(sums, lattice, steps), doubtful
+
+
+def _exact(lattice: Lattice, steps: Steps) -> tuple[FloatArray, FloatArray]:
+    """Compute the sums with a maximum for each, which takes several times as long.
+
+    Args:
+        lattice: The scores, in double precision.
+        steps: The order of its tokens.
+
+    Returns:
+        alpha and beta.
+    """
+    into = np.stack([lattice.transitions.T, lattice.transitions])  # a row for each target
+    width = max(1, _TABLE // into[0].size)
+
+    def advance(states: FloatArray, result: FloatArray) -> None:
+        for begin in range(0, len(states), width):
+            rows = slice(begin, begin + width)
+            result[rows] = log_sum_exp(states[rows, :, None, :] + into)
+
+    inputs = _both_ways(lattice.emissions, steps)
+    return _in_place(_recursion(lattice, steps, inputs, advance), lattice, steps)
+
+
+def _recursion(lattice: Lattice, steps: Steps, inputs: FloatArray, advance: _Step) -> FloatArray:
+    """Run both recursions in one loop.
+
+    The backward recursion is the forward one over the docs read from their ends, with the
+    transitions transposed.
+
+    Args:
+        lattice: The scores, in double precision.
+        steps: The order of its tokens.
+        inputs: What to add to the sums before a step, which then works in its place. (N, 2, K)
+        advance: A step.
+
+    Returns:
+        The sums into each tag, its own emission left out, in the order of the steps. (N, 2, K)
+    """
+    sums = np.empty_like(inputs)
+    if steps.n_tokens:
+        sums[: steps.bounds[1]] = np.stack([lattice.start, lattice.end])
+    with np.errstate(divide="ignore"):  # the logarithm of zero is minus infinity, as it should be
+        for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
+            rows = slice(before, before + stop - begin)
+            states = inputs[rows]
+            states += sums[rows]
+            advance(states, sums[begin:stop])
+    return sums
+
+
+def _both_ways(emissions: FloatArray, steps: Steps) -> FloatArray:
+    """Put emissions in the order of the steps, forward and backward. [N, 2, K]"""
+    return np.stack([emissions[steps.forward], emissions[steps.backward]], axis=1)
+
+
+def _in_place(sums: FloatArray, lattice: Lattice, steps: Steps) -> tuple[FloatArray, FloatArray]:
+    """Turn the sums of the steps into alpha and beta of the tokens."""
+    alpha, beta = np.empty_like(lattice.emissions), np.empty_like(lattice.emissions)
+    alpha[steps.forward], beta[steps.backward] = sums.transpose(1, 0, 2)
+    alpha += lattice.emissions
+    return alpha, beta
+
+
 def log_sum_exp(scores: FloatArray) -> FloatArray:
-    """Sum exponents along the last axis, in logarithms; minus infinity where all are."""
+    """Sum exponentials along the last axis, in logarithms; minus infinity where all are.
+
+    Args:
+        scores: The logarithms. (..., K)
+
+    Returns:
+        The logarithm of each sum. (...,)
+    """
     top = _floored_max(scores)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(scores - top).sum(-1)) + top[..., 0]

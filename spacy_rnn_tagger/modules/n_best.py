@@ -17,8 +17,9 @@ _TABLE = 1 << 22
 class Paths(NamedTuple):
     """The best paths of one doc, the best first; fewer than n where there are no more.
 
-    tags: of each path. *Shape:* (paths, L).
-    scores: the sum of all that a path uses. *Shape:* (paths,).
+    Attributes:
+        tags: Of each path. (paths, L)
+        scores: The sum of all that a path uses. (paths,)
     """
 
     tags: IntArray
@@ -28,8 +29,12 @@ class Paths(NamedTuple):
 def n_best_paths(lattice: Lattice, n: int) -> Paths:
     """Find the n paths of highest score of one doc, exactly.
 
-    lattice: of one doc with one word or more.
-    n: 1 or more.
+    Args:
+        lattice: The scores of one doc with one word or more.
+        n: How many, 1 or more.
+
+    Returns:
+        The paths, and their scores in double precision.
     """
     emissions, transitions, start, end = (scores.astype(np.float64) for scores in lattice)
     L, K = emissions.shape

@@ -13,17 +13,19 @@ class Steps:
     Docs are sorted by length, so those that are still running at a step are the first ones of the
     step before: a recursion takes slices, needs no mask, and computes nothing for padding.
 
-    lengths: tokens of each doc; zero is allowed.
+    Args:
+        lengths: Tokens of each doc; zero is allowed.
 
     Attributes:
         n_docs: B.
         n_tokens: N.
-        bounds: step t holds rows bounds[t] to bounds[t + 1] of the orders below. *Length:* T + 1.
-        forward: the flat row of each, where docs are read from their first token. *Shape:* (N,).
-        backward: the same, read from the last token. *Shape:* (N,).
-        doc_of: the doc of each flat row. *Shape:* (N,).
-        first: the flat row of the first token of each doc that has any.
-        last: of its last token.
+        bounds: Step t holds rows bounds[t] to bounds[t + 1] of the orders below. [T + 1]
+        forward: The flat row of each, where docs are read from their first token. (N,)
+        backward: The same, read from the last token. (N,)
+        ending: The places in the orders where a doc ends, in whichever way it is read.
+        doc_of: The doc of each flat row. (N,)
+        first: The flat row of the first token of each doc that has any.
+        last: That of its last token.
     """
 
     def __init__(self, lengths: Sequence[int]) -> None:
@@ -44,3 +46,4 @@ class Steps:
         self.doc_of: IntArray = np.repeat(np.arange(self.n_docs), sizes)
         self.first: IntArray = starts[sizes > 0]
         self.last: IntArray = ends[sizes > 0] - 1
+        self.ending: IntArray = np.flatnonzero(step == sizes[doc] - 1)

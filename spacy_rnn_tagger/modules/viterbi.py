@@ -3,11 +3,14 @@
 A step takes the scores of the best paths into each tag of a word, and finds those of the paths that
 go on to each tag of the next. Which tag each came from is not kept: once the end is known, one
 column of the transitions tells it.
+
+Scores add up in double precision: in single precision, the sum over a doc of 100,000 tokens has no
+digits left for what tells one path from another.
 """
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,39 +21,50 @@ from .steps import Steps
 # At most this many numbers in a table of candidates, to stay in the processor's cache.
 _TABLE = 1 << 16
 
-# From the scores of some docs (docs, K) to the scores after a step, written to the second array.
-_Step: TypeAlias = Callable[[FloatArray, FloatArray], None]
+# From the scores of the best paths of some docs (docs, K) to those of the paths that go on to each
+# tag of the next word, its emission left out.
+_Step: TypeAlias = Callable[[FloatArray], FloatArray]
 
 
 def viterbi(lattice: Lattice, steps: Steps) -> IntArray:
     """Find the path of highest score of each doc; of equals, the lower tags.
 
-    RETURNS: the tag of each token. *Shape:* (N,).
+    Args:
+        lattice: The scores.
+        steps: The order of its tokens.
+
+    Returns:
+        The tag of each token. (N,)
     """
-    emissions = lattice.emissions[steps.forward]
-    best = np.empty_like(emissions)  # of all paths into a tag, its own emission included
+    emissions, transitions, start, end = lattice
+    transitions, start, end = (scores.astype(np.float64) for scores in (transitions, start, end))
+    small = transitions.size <= _TABLE
+    # All docs are compared at once, or all tags of a doc: what is read together lies together.
+    order: Literal["F", "C"] = "F" if small else "C"
+    # Of all paths into a tag, its emission included; until a step gets there, its emission alone.
+    best: FloatArray = np.asarray(emissions[steps.forward], np.float64, order)
     if steps.n_tokens:
-        best[: steps.bounds[1]] = lattice.start + emissions[: steps.bounds[1]]
-    small = lattice.transitions.size <= _TABLE
-    advance = (_whole if small else _pruned)(lattice.transitions)
+        best[: steps.bounds[1]] += start
+    advance = (_whole if small else _pruned)(transitions)
     for before, (begin, stop) in zip(steps.bounds, pairwise(steps.bounds[1:]), strict=False):
-        advance(best[before : before + stop - begin], best[begin:stop])
-        best[begin:stop] += emissions[begin:stop]
-    return _trace(best, lattice, steps)
+        best[begin:stop] += advance(best[before : before + stop - begin])
+    return _trace(best, transitions, end, steps)
 
 
 def _whole(transitions: FloatArray) -> _Step:
     """Compare all predecessors of all tags, of many docs at once."""
-    K = len(transitions)
-    width = _TABLE // transitions.size
-    candidates = np.empty((K, K, width), transitions.dtype)
+    size = transitions.size
+    width = _TABLE // size
+    table = np.empty(width * size)
 
-    def advance(scores: FloatArray, result: FloatArray) -> None:
+    def advance(scores: FloatArray) -> FloatArray:
+        result = np.empty(scores.T.shape)
         for begin in range(0, len(scores), width):
-            rows = slice(begin, begin + width)
-            table = candidates[:, :, : len(scores[rows])]
-            np.add(scores[rows].T[:, None], transitions[:, :, None], out=table)
-            np.max(table, axis=0, out=result[rows].T)
+            own = scores[begin : begin + width].T
+            candidates = table[: own.shape[1] * size].reshape(*transitions.shape, -1)
+            np.add(own[:, None], transitions[:, :, None], out=candidates)
+            np.maximum.reduce(candidates, axis=0, out=result[:, begin : begin + width])
+        return result.T
 
     return advance
 
@@ -75,7 +89,8 @@ def _pruned(transitions: FloatArray) -> _Step:
     lowest = into_many.min(axis=1)
     width = max(1, _TABLE // len(transitions))
 
-    def advance(scores: FloatArray, result: FloatArray) -> None:
+    def advance(scores: FloatArray) -> FloatArray:
+        result = np.empty_like(scores)
         for own, out in zip(scores, result, strict=True):
             out[few] = (own[listed] + into_few).max(axis=0)
             worst = own + lowest
@@ -84,22 +99,29 @@ def _pruned(transitions: FloatArray) -> _Step:
             candidates = np.flatnonzero(own + highest > worst[top])
             for begin in range(0, len(candidates), width):
                 rows = candidates[begin : begin + width]
-                np.maximum(best, (own[rows, None] + into_many[rows]).max(axis=0), out=best)
+                onward = into_many.take(rows, axis=0)
+                onward += own[rows, None]
+                np.maximum(best, onward.max(axis=0), out=best)
             out[many] = best
+        return result
 
     return advance
 
 
-def _trace(best: FloatArray, lattice: Lattice, steps: Steps) -> IntArray:
+def _trace(best: FloatArray, transitions: FloatArray, end: FloatArray, steps: Steps) -> IntArray:
     """Follow the best paths from their ends to their starts."""
-    paths = np.empty(steps.n_tokens, dtype=np.int64)
-    into = lattice.transitions.T
-    tag = np.empty(0, dtype=np.int64)
+    tags = np.empty(steps.n_tokens, dtype=np.int64)  # in the order of the steps
+    into = transitions.T.copy()  # a row for each tag that is reached
+    tag = tags[:0]
     for begin, stop in reversed(list(pairwise(steps.bounds))):
         # To the docs that go on from here come those that end here.
         scores = best[begin:stop].copy()
-        scores[: len(tag)] += into[tag]
-        scores[len(tag) :] += lattice.end
-        tag = scores.argmax(axis=1)
-        paths[steps.forward[begin:stop]] = tag
+        going = len(tag)
+        if going:
+            scores[:going] += into.take(tag, axis=0)
+        if going < len(scores):
+            scores[going:] += end
+        tag = scores.argmax(axis=1, out=tags[begin:stop])
+    paths = np.empty_like(tags)
+    paths[steps.forward] = tags
     return paths
