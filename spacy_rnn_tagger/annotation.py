@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
 from spacy.errors import Errors
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .constraints import BEGIN, OUTSIDE, Words, biluo_tags
+from .errors import excerpt
 from .tags import TagScheme
 from .types import BoolArray
 
@@ -62,6 +63,7 @@ def allowed_tags(examples: Sequence[Example], words: Words, tags: TagScheme) -> 
         if _same_tokens(example):  # spaCy's alignment, token by token, would take most of the time
             biluo.extend(_own_tags(example.reference))
             continue
+        share_labels(example, example.reference.ents)
         aligned = example.get_aligned_ner()
         if count < len(aligned):
             aligned = _words_only(aligned, [token.is_space for token in example.predicted])
@@ -118,6 +120,7 @@ def incorrect_spans(
     bounds = np.cumsum([0, *words.lengths])
     for i, example in enumerate(examples):
         group = example.reference.spans.get(key, [])
+        share_labels(example, (*group, *example.reference.ents))
         spans = example.get_aligned_spans_y2x(group, allow_overlap=True) if group else []
         entities, _ = example.get_aligned_ents_and_ner() if spans else ([], None)
         correct = {(ent.start, ent.end, ent.label) for ent in entities}
@@ -132,6 +135,18 @@ def incorrect_spans(
     return found
 
 
+def share_labels(example: Example, spans: Iterable[Span]) -> None:
+    """Let the predicted doc know the labels of spans of the reference.
+
+    The docs may have different vocabs, and aligning makes spans in the predicted doc, which spaCy
+    refuses with a label that its vocab has not met (E084).
+    """
+    strings = example.predicted.vocab.strings
+    if strings is not example.reference.vocab.strings:
+        for label in {span.label_ for span in spans}:
+            strings.add(label)
+
+
 def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     """Read all annotation once, for a reader may make each example anew.
 
@@ -143,12 +158,14 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     for example in examples:
         entities = example.reference.ents
         labels.update(ent.label_ for ent in entities)
+        share_labels(example, entities)
         if entities:
             spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)
             aligned = {(span.start_char, span.end_char) for span in spans}
             misaligned += [
-                f"{ent.text!r} ({ent.label_}, characters {ent.start_char} to {ent.end_char}) in "
-                f"{example.reference.text!r}"
+                f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
+                f"{ent.start_char} to {ent.end_char}) in "
+                f"{excerpt(example.reference.text, ent.start_char, ent.end_char)!r}"
                 for ent in entities
                 if (ent.start_char, ent.end_char) not in aligned
             ]

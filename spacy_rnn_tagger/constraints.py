@@ -108,7 +108,8 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
     an entity, as with spaCy's `ner`, if all tokens of its doc are set: then it is what another
     component left over. Where tokens of the doc are missing, it was said on purpose, and stays.
 
-    docs: whose entity labels are among those of `tags`.
+    An entity whose label the network does not have is one as well. The lattice has no tag for it,
+    so its words are "O" there, with a break on both sides: nothing runs into it or on from it.
     """
     iob, label, is_space, is_punct, sentence = _columns(docs, _READ)
     words = _words(docs, is_space)
@@ -129,8 +130,7 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
         allowed[outside[words.rows], 1:] = False
         number = np.cumsum(preset & (iob == BEGIN))[words.rows]
         own = np.flatnonzero(preset[words.rows])
-        entity_tags = biluo_tags(number[own], label[words.rows[own]], docs[0].vocab.strings)
-        allowed[own] = tags.mask(tags.from_biluo(entity_tags))
+        allowed[own] = tags.mask(_entity_tags(number[own], label[words.rows[own]], docs, tags))
     # A break at whitespace holds for the next word.
     seen = np.cumsum(breaks)[words.rows]
     breaks = np.diff(seen, prepend=0) > 0
@@ -139,6 +139,25 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
         allowed[np.ix_(breaks, tags.continues)] = False
     punctuation = is_punct[words.rows] == 1
     return Constraints(words, allowed, breaks, preset[words.rows], punctuation)
+
+
+def _entity_tags(
+    entity: IntArray, label: NDArray[np.uint64], docs: Sequence[Doc], tags: TagScheme
+) -> IntArray:
+    """Number the tags of entities' words, given each word's entity and label; 0 for others' labels.
+
+    *Shape:* (M,) each.
+    """
+    strings = docs[0].vocab.strings
+    hashes, index = np.unique(label, return_inverse=True)
+    known = {name: i for i, name in enumerate(tags.labels)}
+    numbers = np.array([known.get(strings[name], -1) for name in hashes.tolist()], dtype=np.int64)
+    own = numbers[index.ravel()]
+    first = np.diff(entity, prepend=-1) != 0
+    last = np.diff(entity, append=-1) != 0
+    alone, begin, inside, end = tags.roles[own].T if len(tags) else np.zeros((4, len(own)), int)
+    ids = np.where(first, np.where(last, alone, begin), np.where(last, end, inside))
+    return np.where(own < 0, 0, ids)
 
 
 def biluo_tags(entity: IntArray, label: NDArray[np.uint64], strings: StringStore) -> list[str]:

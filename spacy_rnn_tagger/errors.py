@@ -1,6 +1,8 @@
 """Messages of the errors that are ours; where spaCy has a code for a case, spaCy's is used."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_CUT = "..."
 
 
 def one_of(setting: str, received: object, allowed: Iterable[str]) -> ValueError:
@@ -24,6 +26,46 @@ def in_unit_interval(setting: str, received: object) -> ValueError:
 def described(error: Exception) -> str:
     """Describe an error in a line, as a traceback ends."""
     return f"{type(error).__name__}: {error}"
+
+
+def excerpt(text: str, start: int, end: int, *, around: int = 40) -> str:
+    """Cut a text to what surrounds a span, so that no message repeats a whole text.
+
+    Args:
+        text: The text.
+        start: The span's first character.
+        end: The character after its last one.
+        around: How many characters to keep on either side, and at either end of a long span.
+
+    Returns:
+        The span and its surroundings, with "..." for what was cut.
+    """
+    start, end = sorted((min(max(start, 0), len(text)), min(max(end, 0), len(text))))
+    before = max(start - around, 0)
+    after = min(end + around, len(text))
+    span = text[start:end]
+    if len(span) > 2 * around + len(_CUT):
+        span = span[:around] + _CUT + span[len(span) - around :]
+    left = (_CUT if before else "") + text[before:start]
+    right = text[end:after] + (_CUT if after < len(text) else "")
+    return left + span + right
+
+
+def listed(problems: Sequence[str], most: int = 20, *, indent: str = "  ") -> str:
+    """Write problems a line each; of many, the first ones and how many more there are.
+
+    Args:
+        problems: A description of each, without line breaks.
+        most: How many to write.
+        indent: What each line begins with.
+
+    Returns:
+        The lines.
+    """
+    lines = list(problems[:most])
+    if len(problems) > most:
+        lines.append(f"{_CUT} and {len(problems) - most:,} more")
+    return "\n".join(f"{indent}{line}" for line in lines)
 
 
 def check_choice(setting: str, received: str, allowed: Iterable[str]) -> None:

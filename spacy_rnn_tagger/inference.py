@@ -78,7 +78,8 @@ class Inference:
     def n_best(self, n: int) -> Iterator[list[tuple[list[EntitySpan], float]]]:
         """Find the n likeliest analyses of each doc, each with its probability.
 
-        YIELDS: for each doc its analyses, the likeliest first; their entities are of tokens.
+        YIELDS: for each doc its analyses, the likeliest first; their entities are of tokens, and
+            only those that were not set before.
         """
         known = self.constraints
         lattice = lattice_of(self._tempered(), self.tags, known.allowed)
@@ -91,7 +92,8 @@ class Inference:
                 continue
             paths = n_best_paths(lattice._replace(emissions=lattice.emissions[own]), n)
             p = np.exp(np.minimum(paths.scores - log_partition[doc], 0.0))
-            found = [self.tags.spans(path, known.breaks[own]) for path in paths.tags]
+            free = [np.where(known.preset[own], 0, path) for path in paths.tags]
+            found = [self.tags.spans(path, known.breaks[own]) for path in free]
             starts, ends, labels = np.concatenate(found, axis=1)
             # All at once, for that takes a list for each doc of the batch.
             entities = iter(self.locate(Spans(starts + own.start, ends + own.start, labels))[doc])

@@ -1,32 +1,38 @@
 """The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
 
+import json
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import srsly
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import check_lexeme_norms, minibatch
+from spacy.training.batchers import minibatch_by_words
+from spacy.util import check_lexeme_norms, minibatch, to_bytes
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
 from .annotation import check_labels, find_labels, survey
 from .constraints import read_constraints
-from .errors import check_at_least
+from .errors import check_at_least, listed
 from .groups import SPANS_KEY, write_group
 from .inference import Inference
 from .layers.vocabulary import build_vocabularies
 from .loading import check_files, checked_loading, own_weights
 from .losses import annotation_loss, tutor_loss
 from .scoring import score_entities
+from .settings import CONFIGURED, Settings
 from .tags import TagScheme
-from .thresholds import Threshold, check_labels_of, check_threshold, of_each
-from .types import Analysis, Prediction, TaggerModel, TagScores
+from .thresholds import Threshold, check_labels_of, of_each
+from .types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 
 default_model_config = """
 [model]
@@ -53,6 +59,9 @@ DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
 _SAMPLE = 10
 # Characters of a doc's text that an error shows.
 _EXCERPT = 80
+# Words of a batch in scoring, where nobody else limits it; memory does not grow with the dev set.
+_SCORED = 20_000
+_lock = threading.Lock()  # of a component, it would not pickle
 
 
 @Language.factory(
@@ -104,6 +113,24 @@ def make_rnn_ner(
     )
 
 
+def _setting(name: str, doc: str) -> Any:
+    """Make an attribute of a setting, which is checked like an entry of `cfg`."""
+
+    def get(pipe: "RNNEntityRecognizer") -> Any:
+        return pipe.cfg[name]
+
+    def set_(pipe: "RNNEntityRecognizer", value: Any) -> None:
+        pipe.cfg[name] = value
+
+    return property(get, set_, doc=doc)
+
+
+def _in_order(doc: Doc, entities: Iterable[EntitySpan]) -> tuple[Span, ...]:
+    """Put entities that were found beside those that were set before."""
+    found = [*doc.ents, *(Span(doc, *place) for place in entities)]
+    return tuple(sorted(found, key=lambda span: span.start))
+
+
 class RNNEntityRecognizer(TrainablePipe):
     """Find named entities by a recurrent network and write them to `doc.ents`.
 
@@ -140,15 +167,6 @@ class RNNEntityRecognizer(TrainablePipe):
         incorrect_spans_key: str | None = None,
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
-        check_threshold(threshold)
-        if candidates is not None and not 0 < candidates <= 1:
-            raise ValueError(f"candidates must be above 0 and at most 1, but got {candidates!r}.")
-        if candidates is not None and spans_key is None:
-            raise ValueError(
-                "candidates are written to the group that spans_key names; it is None."
-            )
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
         if not model.has_ref("output_layer"):
             raise ValueError(
                 f"Component '{name}': its model is '{model.name}', which has no output for tags. "
@@ -158,35 +176,66 @@ class RNNEntityRecognizer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {
-            "labels": [],
-            "scheme": scheme,
+        settings: dict[str, Any] = {
             "spans_key": spans_key,
             "candidates": candidates,
             "threshold": threshold,
             "temperature": temperature,
             "incorrect_spans_key": incorrect_spans_key,
         }
+        self.cfg = Settings(
+            {"labels": [], "scheme": scheme, **settings, CONFIGURED: deepcopy(settings)}
+        )
         self._tags = TagScheme(scheme, ())
+        self._met: tuple[str, ...] = ()
         # What the model was when training resumed; `nlp.resume_training` fills it in.
         self._rehearsal_model: TaggerModel | None = None
 
     @property
+    def cfg(self) -> Settings:
+        """The settings, and the labels of the network; what the file `cfg` holds.
+
+        Raises:
+            ValueError: A value is out of range, or a name looks like that of a setting and is not.
+        """
+        # spaCy's own methods read the field behind this, without asking.
+        settings: Settings = TrainablePipe.cfg.__get__(self)
+        return settings
+
+    @cfg.setter
+    def cfg(self, values: Mapping[str, Any]) -> None:
+        before: Settings | None = TrainablePipe.cfg.__get__(self)
+        settings = Settings(values) if before is None else before.replaced(values)
+        TrainablePipe.cfg.__set__(self, settings)
+
+    threshold = _setting("threshold", "The least confidence of what is written to `doc.ents`.")
+    candidates = _setting("candidates", "The least confidence of spans that lost; None for none.")
+    temperature = _setting("temperature", "What divides the scores before they are probabilities.")
+    spans_key = _setting("spans_key", "The group for entities with confidences; None for none.")
+    incorrect_spans_key = _setting("incorrect_spans_key", "The group of negative annotation.")
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in the order in which they were added."""
-        return tuple(self.cfg["labels"])
+        """The labels of what the component finds or keeps, in the order in which they came.
+
+        After those of the network come those that were met in prediction, on entities that were set
+        before; spaCy's `ner` lists these too. The network does not have them, and never grows in
+        prediction.
+        """
+        return (*self.tags.labels, *self._met)
 
     @property
     def label_data(self) -> tuple[str, ...]:
-        """What `spacy init labels` writes and `initialize` reads: the labels."""
-        return self.labels
+        """What `spacy init labels` writes and `initialize` reads: the labels of the network."""
+        return self.tags.labels
 
     @property
     def tags(self) -> TagScheme:
-        """The tags of the current labels."""
-        if self._tags.labels != self.labels:
-            self._tags = TagScheme(self.cfg["scheme"], self.labels)
-        return self._tags
+        """The tags of the network's labels."""
+        tags = self._tags
+        if tags.labels != (labels := tuple(self.cfg["labels"])):
+            self._tags = tags = TagScheme(self.cfg["scheme"], labels)
+        return tags
 
     def add_label(self, label: str) -> int:
         """Add a label; a trained model's output grows and keeps what it knows.
@@ -197,7 +246,7 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         if not isinstance(label, str):
             raise ValueError(Errors.E187)
-        if label in self.labels:
+        if label in self.tags.labels:
             return 0
         self._add_labels([label])
         return 1
@@ -225,11 +274,11 @@ class RNNEntityRecognizer(TrainablePipe):
         check_lexeme_norms(self.vocab, self.name)
         found, misaligned = survey(get_examples())
         self._add_labels(check_labels(found) if labels is None else labels)
-        check_labels_of(self.cfg["threshold"], self.labels)
+        check_labels_of(self.threshold, self.tags.labels)
         if misaligned:
             warnings.warn(
                 f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
-                f"takes their tokens as not annotated: {'; '.join(misaligned)}",
+                f"takes their tokens as not annotated:\n{listed(misaligned)}",
                 stacklevel=2,
             )
         build_vocabularies(self.model, (eg.x for eg in get_examples()))
@@ -241,20 +290,20 @@ class RNNEntityRecognizer(TrainablePipe):
         self.model.initialize(X=sample)
 
     def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
-        """Find the entities of docs, which are not changed."""
+        """Find the entities of docs; neither they nor the component are changed."""
         docs = list(docs)
         if not self._has_tags_for(docs):
             return [Prediction([], [], []) for _ in docs]
-        thresholds = of_each(self.cfg["threshold"], self.labels)
         inference = self._infer(docs)
-        if self.cfg["spans_key"] is None and not thresholds.any():
+        thresholds = of_each(self.threshold, inference.tags.labels)
+        if self.spans_key is None and not thresholds.any():
             return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
-        if self.cfg["candidates"] is None:
+        if self.candidates is None:
             spans = inference.entities()
             p = inference.posteriors(spans)
             is_entity = p >= thresholds[spans.labels]
         else:
-            spans, p, is_best = inference.candidates(self.cfg["candidates"])
+            spans, p, is_best = inference.candidates(self.candidates)
             is_entity = is_best & (p >= thresholds[spans.labels])
         scores = iter(p.tolist())
         found = inference.locate(spans)
@@ -301,8 +350,7 @@ class RNNEntityRecognizer(TrainablePipe):
 
         RAISES ValueError: there are no labels (spaCy's E143).
         """
-        self._add_labels(find_labels(docs))
-        if not self.labels:
+        if not self.tags.labels:
             raise ValueError(Errors.E143.format(name=self.name))
         return self._infer(docs)
 
@@ -322,23 +370,21 @@ class RNNEntityRecognizer(TrainablePipe):
         check_at_least("n", n, 1)
         docs = list(docs)
         if not self._has_tags_for(docs):
-            return [[Analysis((), 1.0)] for _ in docs]
+            return [[Analysis(doc.ents, 1.0)] for doc in docs]
         return [
-            [
-                Analysis(tuple(Span(doc, *place) for place in entities), probability)
-                for entities, probability in analyses
-            ]
+            [Analysis(_in_order(doc, entities), probability) for entities, probability in analyses]
             for doc, analyses in zip(docs, self._infer(docs).n_best(n), strict=True)
         ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
         """Write what `predict` found to `doc.ents`, beside what is set, and to the group."""
-        key = self.cfg["spans_key"]
+        key = self.spans_key
         for doc, prediction in zip(docs, scores, strict=True):
             entities = [Span(doc, *place) for place in prediction.entities]
             preset: Sequence[Span] = ()
             if doc.has_annotation("ENT_IOB"):
-                preset = doc.ents if key is not None else ()
+                preset = doc.ents
+                self._meet(preset)
                 free = {token.i for token in doc if not token.ent_iob}
                 free.difference_update(*(range(span.start, span.end) for span in entities))
                 outside = [doc[i : i + 1] for i in free]
@@ -347,7 +393,7 @@ class RNNEntityRecognizer(TrainablePipe):
                 doc.set_ents(entities)
             if key is not None:
                 spans = [Span(doc, *place) for place in prediction.scored]
-                write_group(doc, key, spans, prediction.scores, preset)
+                write_group(doc, key, self.name, spans, prediction.scores, preset)
 
     def update(
         self,
@@ -409,7 +455,7 @@ class RNNEntityRecognizer(TrainablePipe):
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
-        key = self.cfg["incorrect_spans_key"]
+        key = self.incorrect_spans_key
         return annotation_loss(self.model.ops, scores, self.tags, examples, key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
@@ -417,14 +463,31 @@ class RNNEntityRecognizer(TrainablePipe):
         examples = list(examples)
         scores = dict(self.scorer(examples, **kwargs)) if self.scorer else {}
         annotated = [eg for eg in examples if len(eg.predicted) and self._is_known(eg)]
-        if annotated and self.labels:
-            predicted = self.model.predict([eg.predicted for eg in annotated])
-            scores["ents_loss"] = self.get_loss(annotated, predicted)[0]
+        if annotated and self.tags.labels:
+            loss = 0.0
+            for batch in minibatch_by_words(annotated, _SCORED, discard_oversize=False):
+                predicted = self.model.predict([eg.predicted for eg in batch])
+                loss += self.get_loss(batch, predicted)[0] * len(batch)
+            scores["ents_loss"] = loss / len(annotated)
         return scores
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Serialise the component."""
-        return super().to_bytes(exclude=tuple(exclude))
+        exclude = tuple(exclude)
+        parts = {
+            "cfg": lambda: json.dumps(self.cfg).encode(),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": self.model.to_bytes,
+        }
+        data: bytes = to_bytes(parts, exclude)
+        return data
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write the component to a folder."""
+        exclude = tuple(exclude)
+        super().to_disk(path, exclude=(*exclude, "cfg"))
+        if "cfg" not in exclude:  # spaCy writes nine digits of a number, and reads others
+            (Path(path) / "cfg").write_text(json.dumps(self.cfg), encoding="utf-8")
 
     def from_bytes(
         self, bytes_data: bytes, *, exclude: Iterable[str] = ()
@@ -433,9 +496,13 @@ class RNNEntityRecognizer(TrainablePipe):
 
         RAISES ValueError: the data is damaged or was saved with other settings.
         """
+        exclude = tuple(exclude)
         with checked_loading(self, "the given bytes"):
-            super().from_bytes(bytes_data, exclude=tuple(exclude))
-        self._know_labels(self.labels)
+            saved = srsly.msgpack_loads(bytes_data)
+            if "cfg" in saved and "cfg" not in exclude:
+                self.cfg.load(json.loads(saved["cfg"]))
+            super().from_bytes(bytes_data, exclude=(*exclude, "cfg"))
+        self._know_labels(self.tags.labels)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "RNNEntityRecognizer":
@@ -447,8 +514,10 @@ class RNNEntityRecognizer(TrainablePipe):
         exclude = tuple(exclude)
         check_files(self, Path(path), {"cfg", "model"}.difference(exclude))
         with checked_loading(self, str(path)):
-            super().from_disk(path, exclude=exclude)
-        self._know_labels(self.labels)
+            if "cfg" not in exclude:
+                self.cfg.load(json.loads((Path(path) / "cfg").read_text(encoding="utf-8")))
+            super().from_disk(path, exclude=(*exclude, "cfg"))
+        self._know_labels(self.tags.labels)
         return self
 
     def __setstate__(self, state: Any) -> None:
@@ -456,15 +525,22 @@ class RNNEntityRecognizer(TrainablePipe):
         own_weights(self)
 
     def _has_tags_for(self, docs: Sequence[Doc]) -> bool:
-        """Learn the labels of entities that are set, and tell whether there is anything to tag."""
-        self._add_labels(find_labels(docs))
-        return bool(self.labels) and any(len(doc) for doc in docs)
+        """Tell whether there is anything to tag."""
+        return bool(self.tags.labels) and any(len(doc) for doc in docs)
+
+    def _meet(self, entities: Iterable[Span]) -> None:
+        """List the labels of entities that were set before; the network stays as it is."""
+        new = {ent.label_ for ent in entities}.difference(self.labels)
+        if new:
+            with _lock:
+                self._met = (*self._met, *sorted(new.difference(self.labels)))
 
     def _infer(self, docs: Sequence[Doc]) -> Inference:
-        constraints = read_constraints(docs, self.tags)
+        tags = self.tags
+        constraints = read_constraints(docs, tags)
         words = constraints.words
         scores = self.model.predict(docs).select(words.rows, words.lengths)
-        return Inference(scores, self.tags, constraints, self.cfg["temperature"])
+        return Inference(scores, tags, constraints, self.temperature)
 
     def _step(
         self,
@@ -493,14 +569,15 @@ class RNNEntityRecognizer(TrainablePipe):
         return self.model.get_ref("output_layer").has_dim("nO") is True
 
     def _is_known(self, example: Example) -> bool:
-        return all(ent.label_ in self.labels for ent in example.reference.ents)
+        return all(ent.label_ in self.tags.labels for ent in example.reference.ents)
 
     def _add_labels(self, labels: Iterable[str]) -> None:
         """Add the labels that are new; the output grows once for all of them."""
-        new = [label for label in dict.fromkeys(labels) if label not in self.labels]
+        new = [label for label in dict.fromkeys(labels) if label not in self.tags.labels]
         if not new:
             return
         self.cfg["labels"].extend(new)
+        self._met = tuple(label for label in self._met if label not in new)
         self._know_labels(new)
         if self._has_output():
             self.set_output(len(self.tags.tags))

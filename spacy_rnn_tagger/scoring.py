@@ -6,6 +6,8 @@ from typing import Any
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
+from .annotation import share_labels
+
 
 def create_ner_scorer_v1() -> Callable[..., dict[str, Any]]:
     """Create the scorer of `rnn_ner`."""
@@ -22,6 +24,7 @@ def score_entities(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]
     scores: dict[str, Any] = dict(get_ner_prf(examples, **kwargs))
     right = total = 0
     for example in examples:
+        share_labels(example, example.reference.ents)
         gold = example.get_aligned_ner()
         predicted = _biluo(example.predicted)
         for gold_tag, predicted_tag in zip(gold, predicted, strict=True):

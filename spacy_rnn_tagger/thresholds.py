@@ -1,6 +1,7 @@
-"""The least probabilities with which entities are written to `doc.ents`: one, or one a label."""
+"""The least confidence of an entity that is written to `doc.ents`: one, or one for each label."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,11 @@ Threshold = float | dict[str, float]
 
 
 def check_threshold(threshold: Threshold) -> None:
-    """Raise ValueError unless all thresholds are from 0 to 1."""
+    """Raise ValueError unless all thresholds are numbers from 0 to 1."""
     named = threshold if isinstance(threshold, Mapping) else {"": threshold}
     for label, value in named.items():
-        if not 0 <= value <= 1:
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= 1:
             place = f"threshold of '{label}'" if label else "threshold"
             raise ValueError(f"{place} must be from 0 to 1, but got {value!r}.")
 

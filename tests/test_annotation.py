@@ -264,6 +264,48 @@ def test_misaligned_entities_are_told_in_one_warning(nlp):
     assert np.isfinite(losses["rnn_ner"])
 
 
+def test_a_warning_of_many_entities_is_short(nlp):
+    """It had the whole text once for each: 50 MB for a doc of 17 kB."""
+    pipe = nlp.add_pipe("rnn_ner")
+    text = "Delhi " * 3000
+    reference = Doc(nlp.vocab, words=["Del", "hi"] * 3000, spaces=[False, True] * 3000)
+    reference.ents = [Span(reference, 2 * i, 2 * i + 1, label="GPE") for i in range(3000)]
+    with pytest.warns(UserWarning, match="W030") as caught:
+        pipe.initialize(lambda: [Example(nlp.make_doc(text), reference)], nlp=nlp)
+    [message] = [str(w.message) for w in caught if "W030" in str(w.message)]
+    lines = message.splitlines()
+    assert len(lines) < 30 and max(map(len, lines)) < 300
+    assert "3000 entities" in lines[0] and "2,980 more" in lines[-1]
+
+
+@pytest.mark.parametrize("tokens", ["same", "other"])
+def test_gold_of_another_vocab(nlp, tokens):
+    """spaCy's `ner` trains on it; a label that our vocab had not met was E084."""
+    pipe = nlp.add_pipe("rnn_ner", config={"incorrect_spans_key": "wrong"})
+    vocab = spacy.blank("en").vocab
+    words, place = (
+        (["Red", "Fort", "."], (0, 2)) if tokens == "same" else (["Red Fort", "."], (0, 1))
+    )
+    spaces = [*[True] * (len(words) - 2), False, False]
+    reference = Doc(vocab, words=words, spaces=spaces)
+    reference.ents = [Span(reference, *place, label="UNHEARD_OF")]
+    reference.spans["wrong"] = [Span(reference, *place, label="NEITHER")]
+    examples = [Example(nlp.make_doc(reference.text), reference)]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.05
+    assert pipe.labels == ("UNHEARD_OF",)
+    for _ in range(30):
+        losses = nlp.update(examples, sgd=optimizer)
+    assert np.isfinite(losses["rnn_ner"])
+    assert [ent.label_ for ent in nlp("Red Fort.").ents] == ["UNHEARD_OF"]
+    later = Doc(spacy.blank("en").vocab, words=words, spaces=spaces)
+    later.ents = [Span(later, *place, label="LATER")]
+    example = Example(nlp.make_doc(later.text), later)
+    assert nlp.evaluate([example])["ents_f"] == 0
+    nlp.update([example], sgd=optimizer)
+    assert pipe.labels == ("UNHEARD_OF", "LATER")
+
+
 def test_aligned_entities_warn_of_nothing(nlp):
     pipe = nlp.add_pipe("rnn_ner")
     with warnings.catch_warnings():

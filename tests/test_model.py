@@ -19,7 +19,7 @@ from spacy_rnn_tagger.layers.vocabulary import build_vocabularies
 from spacy_rnn_tagger.tags import TagScheme
 from spacy_rnn_tagger.types import TagScores
 
-from .conftest import EMBEDS, make_examples, slopes
+from .conftest import EMBEDS, eager, make_examples, slopes
 
 
 def build(docs, embed="lexeme", K=5, **settings):
@@ -145,6 +145,30 @@ def test_the_rate_of_update_is_honoured(docs):
     assert np.allclose(model.begin_update(docs)[0].emissions, predicted, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["update", "rehearse"])
+def test_training_drops_at_the_rate_it_is_given(nlp, method):
+    """Without a rate, a step is the same by any seed; and no rate outlasts its step."""
+    tok2vec = {"width": 8, "rows": [50] * 4, "word_dropout": 0.0}
+    pipe = eager(nlp, model={"tok2vec": tok2vec})
+    if method == "rehearse":
+        nlp.resume_training()
+        emissions = pipe.model.get_ref("emissions")
+        emissions.set_param("W", emissions.get_param("W") + 1)
+
+    def loss(drop, seed):
+        fix_random_seed(seed)
+        losses = {}
+        getattr(pipe, method)(make_examples(nlp), drop=drop, losses=losses)
+        return losses["rnn_ner"]
+
+    first = loss(0.0, 1)
+    assert first > 0
+    assert loss(0.0, 2) == pytest.approx(first, rel=1e-6)
+    assert abs(loss(0.5, 1) - first) > 1e-3 * first
+    assert abs(loss(0.5, 1) - loss(0.5, 2)) > 1e-3 * first
+    assert loss(0.0, 3) == pytest.approx(first, rel=1e-6)
+
+
 def test_dropout_keeps_the_share_it_says(docs):
     model = build(docs, dropout=0.25)
     rnn = model.get_ref("rnn")
@@ -229,3 +253,47 @@ def test_same_seed_same_weights():
         return nlp.get_pipe("rnn_ner").model.to_bytes()
 
     assert weights() == weights()
+
+
+def test_scoring_goes_by_batches(nlp, monkeypatch):
+    """The dev set was one batch: 2.5 GB for 200,000 tokens. The loss is the mean over all docs."""
+    pipe = eager(nlp)
+    examples = make_examples(nlp) * 8
+    whole = pipe.score(examples)["ents_loss"]
+    sizes = []
+    predict = type(pipe.model).predict
+
+    def counted(model, docs):
+        if model is pipe.model:
+            sizes.append(sum(map(len, docs)))
+        return predict(model, docs)
+
+    monkeypatch.setattr(type(pipe.model), "predict", counted)
+    monkeypatch.setattr("spacy_rnn_tagger.pipeline._SCORED", 30)
+    assert pipe.score(examples)["ents_loss"] == pytest.approx(whole, rel=1e-5)
+    assert len(sizes) > 5 and max(sizes) <= 36
+    assert sum(sizes) == sum(len(example.predicted) for example in examples)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
+def test_a_doc_has_the_same_scores_in_any_batch(nlp, cell):
+    """To rounding: a millionth of the largest score, and less than a millionth of a probability."""
+    pipe = eager(nlp, model={"cell": cell, "hidden_width": 64, "depth": 2})
+    rng = np.random.default_rng(0)
+    words = [f"{chr(65 + i % 26)}{'ab' * (i % 5)}{i}" for i in range(60)]
+    docs = [Doc(nlp.vocab, words=[*rng.choice(words, size)]) for size in (1, 3, 40, 200, 7, 90)]
+    alone = [pipe.model.predict([doc]).emissions for doc in docs]
+    confidences = [_confidences(pipe, [doc])[0] for doc in docs]
+    assert max(map(len, confidences)) > 20
+    for order in (range(6), rng.permutation(6), [*range(6), *range(6)]):
+        batch = [docs[i] for i in order]
+        together = np.split(pipe.model.predict(batch).emissions, np.cumsum([len(d) for d in batch]))
+        for i, scores in zip(order, together, strict=False):
+            assert np.abs(scores - alone[i]).max() <= 1e-6 * np.abs(alone[i]).max()
+        for i, found in zip(order, _confidences(pipe, batch), strict=True):
+            assert found.keys() == confidences[i].keys()
+            assert all(abs(p - confidences[i][place]) < 1e-6 for place, p in found.items())
+
+
+def _confidences(pipe, docs):
+    return [dict(zip(p.scored, p.scores, strict=True)) for p in pipe.predict(docs)]

@@ -130,7 +130,7 @@ def _gold_probabilities(
         numbers.append([])
         for number, ent in enumerate(example.reference.ents):
             tokens = example.alignment.y2x[ent.start : ent.end]
-            if len(tokens) and ent.label_ in pipe.labels:
+            if len(tokens) and ent.label_ in pipe.tags.labels:
                 known[-1].append((int(tokens[0]), int(tokens[-1]) + 1, ent.label_))
                 numbers[-1].append(number)
     found: list[list[float | None]] = [[0.0] * len(eg.reference.ents) for eg in batch]
