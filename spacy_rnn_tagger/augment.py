@@ -8,6 +8,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from .io import read_lines
+
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 
@@ -52,7 +54,7 @@ def create_entity_swap_v1(
 def _read_names(label: str, path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"No file {path} with the names of '{label}'.")
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [line.strip() for line in read_lines(path) if line.strip()]
     if not names:
         raise ValueError(f"{path}, the names of '{label}', is empty.")
     return names

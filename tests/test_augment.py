@@ -1,5 +1,7 @@
 """The augmenter that swaps names."""
 
+import gzip
+
 import pytest
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -67,6 +69,17 @@ def test_shares(nlp, names):
         results = [next(augment(nlp, example)) for _ in range(1000)]
         changed = sum(result is not example for result in results) / len(results)
         assert changed == pytest.approx(share, abs=0.06)
+
+
+def test_names_as_editors_write_them(nlp, tmp_path):
+    """Without the byte-order mark, a name a line: not where Unicode would break one."""
+    content = "\ufeffCôte\u2028d'Ivoire\r\n".encode()
+    (tmp_path / "GPE.TXT.GZ").write_bytes(gzip.compress(content))
+    doc = swapped(nlp, {"GPE": str(tmp_path / "GPE.TXT.GZ")}, "in [Oslo](GPE)")
+    assert doc.text == "in Côte\u2028d'Ivoire"
+    (tmp_path / "latin.txt").write_bytes("Oslo\nCôte".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.txt, line 2: not UTF-8"):
+        create_entity_swap_v1({"GPE": str(tmp_path / "latin.txt")})
 
 
 def test_bad_settings_are_errors(names, tmp_path):

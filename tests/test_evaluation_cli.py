@@ -1,12 +1,15 @@
 """`spacy rnn calibrate` and `spacy rnn report`, as a user calls them."""
 
+import errno
 import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
@@ -158,6 +161,53 @@ def test_wrong_use_of_calibrate(evaluated, tmp_path):
     output = run("calibrate", tmp_path / "blank", data, tmp_path / "no", code=1)
     assert "has no component rnn_ner" in output
     assert not (tmp_path / "no").exists()
+
+
+def test_a_folder_that_holds_other_things_is_left_alone(evaluated, tmp_path):
+    """A pipeline of ours may be written over, as a project does; nothing else may."""
+    model, data, out = evaluated / "model", evaluated / "test.spacy", tmp_path / "out"
+    out.mkdir()
+    run("calibrate", model, data, out)  # it was empty
+    (out / "vocab" / "stale").write_text("of the pipeline that was there")
+    run("calibrate", model, data, out)  # it was a pipeline
+    assert not (out / "vocab" / "stale").exists()
+    written = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for name in ("notes.txt", "ner"):
+        (out / name).mkdir()
+        output = run("calibrate", model, data, out, code=1)
+        assert f"holds more than a pipeline: {name}." in output
+        (out / name).rmdir()
+    assert written == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "meta.json").unlink()
+    assert "holds other things than a pipeline" in run("calibrate", model, data, out, code=1)
+    (out / "meta.json").write_text("{")
+    assert "more than a pipeline: rnn_ner." in run("calibrate", model, data, out, code=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_what_cannot_be_written(evaluated, tmp_path, monkeypatch):
+    model, data, out = evaluated / "model", evaluated / "test.spacy", tmp_path / "out"
+    (tmp_path / "file").write_text("")
+    there = sorted(tmp_path.rglob("*"))
+    assert "is a file; name a folder" in run("calibrate", model, data, tmp_path / "file", code=1)
+    assert "is a folder; name a file" in run("report", model, data, tmp_path, code=1)
+    for command in ("calibrate", "report"):
+        output = run(command, model, data, tmp_path / "file" / "out", code=1)
+        assert "is a file, and not a folder" in output
+
+    def no_space(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def half_written(nlp, path):
+        path.mkdir(exist_ok=True)
+        (path / "meta.json").write_text("{}")
+        no_space()
+
+    monkeypatch.setattr(Language, "to_disk", half_written)
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    for command in ("calibrate", "report"):
+        assert "No space left on device" in run(command, model, data, out, code=1)
+    assert sorted(tmp_path.rglob("*")) == there
 
 
 def test_what_is_not_installed_is_told(evaluated, tmp_path, monkeypatch):

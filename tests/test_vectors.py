@@ -1,9 +1,12 @@
 """`spacy rnn vectors`: a small package in the form of winkNLP's, and bad ones."""
 
 import base64
+import errno
+import gzip
 import hashlib
 import io
 import json
+import shutil
 import sys
 import tarfile
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.cli._util import app
+from spacy.language import Language
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli.vectors import check_integrity, read_vectors
@@ -142,3 +146,54 @@ def test_integrity(package, tmp_path, integrity, message):
     result = run(package, tmp_path / "vectors", "--integrity", integrity)
     assert result.exit_code == 1 and message.split()[0] in result.output
     assert not (tmp_path / "vectors").exists()
+
+
+def test_json_as_editors_write_it(tmp_path):
+    marked = b"\xef\xbb\xbf" + content()
+    (tmp_path / "a.JSON").write_bytes(marked)
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(content()))
+    for path in (
+        tmp_path / "a.JSON",
+        tmp_path / "b.json.gz",
+        pack(tmp_path / "c.tgz", {"small.json": marked}),
+    ):
+        assert read_vectors(path, lang="en").vocab.vectors.shape == (3, 3)
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(content())[:-20])
+    assert "or broken" in run(tmp_path / "b.json.gz", tmp_path / "vectors").output
+
+
+@pytest.mark.parametrize("value", [None, "x", [1.0]])
+def test_vectors_are_numbers(tmp_path, value):
+    (tmp_path / "a.json").write_bytes(content().replace(b"-1.0", json.dumps(value).encode()))
+    result = run(tmp_path / "a.json", tmp_path / "vectors")
+    assert result.exit_code == 1 and "not in the form" in result.output
+
+
+def full_disk(nlp, path):
+    """Write half of a pipeline."""
+    path.mkdir(exist_ok=True)
+    (path / "meta.json").write_text("{}")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written(package, tmp_path, monkeypatch):
+    """One message, and all that was there is as it was."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("years of work")
+    before = sorted(tmp_path.rglob("*"))
+    assert "is a file; name a folder" in run(package, package).output
+    assert "is a file, and not a folder" in run(package, package / "vectors").output
+    result = run(package, tmp_path / "other")
+    assert "other holds other things than a pipeline: thesis.txt. Name" in result.output
+    result = run(package, tmp_path / "new", "--lang", "xyz")
+    assert "Can't import language xyz" in result.output
+    assert "No such file" in run(tmp_path / "absent", tmp_path / "new").output
+    assert run(package, tmp_path / "new").exit_code == 0
+    kept = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    monkeypatch.setattr(Language, "to_disk", full_disk)
+    for output in (tmp_path / "new", tmp_path / "newer"):
+        result = run(package, output)
+        assert result.exit_code == 1 and "No space left on device" in result.output
+    assert kept == {path: path.read_bytes() for path in kept}
+    shutil.rmtree(tmp_path / "new")
+    assert sorted(tmp_path.rglob("*")) == before

@@ -5,14 +5,16 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from spacy.language import Language
 
-from .job import Annotator, Counts, Job
+from ..errors import described
+from ..runtime import tune_process
+from .job import Annotator, Counts, Job, Written
 from .sources import Shard
 
 _annotator: Annotator | None = None  # of a worker process
@@ -22,32 +24,37 @@ _ATTEMPTS = 3  # actors that are given a shard, if they die of it
 def run_local(job: Job, nlp: Language, n_process: int) -> Iterator[Counts]:
     """Tag what is left of a job on this machine.
 
-    nlp: its pipeline.
-    n_process: 1 for this process alone.
+    Args:
+        job: The job, which has begun.
+        nlp: Its pipeline.
+        n_process: How many processes; 1 for this one alone.
 
-    YIELDS: what came of a shard; of one that is written already, its size.
+    Yields:
+        What came of a shard, now or in an earlier run.
 
-    RAISES RuntimeError: a process died; the error says what it may have been at.
+    Raises:
+        RuntimeError: A process died; the error says what it may have been at.
+        OSError: An input can't be read, or the output can't be written.
     """
     shards = (shard for number in range(len(job.files)) for shard in job.shards(number))
     if n_process > 1:
         yield from _run_processes(job, shards, n_process)
         return
-    annotate, done = Annotator(job, nlp), job.done()
+    annotate, written = Annotator(job, nlp), job.written()
     for shard in shards:
-        yield Counts(n_bytes=shard.n_bytes) if shard.name in done else annotate(shard)
+        yield written.counts(shard) if shard in written else annotate(shard)
 
 
 def _run_processes(job: Job, shards: Iterator[Shard], n_process: int) -> Iterator[Counts]:
     """Tag shards in processes, which load the pipeline once and take whole shards."""
-    done = job.done()
+    written = job.written()
     running: deque[tuple[Shard, Future[Counts]]] = deque()
     context = get_context("spawn")  # a fork would inherit threads that it does not have
     with ProcessPoolExecutor(n_process, context, _load, (job,)) as pool:
         try:
             for shard in shards:
-                if shard.name in done:
-                    yield Counts(n_bytes=shard.n_bytes)
+                if shard in written:
+                    yield written.counts(shard)
                     continue
                 running.append((shard, pool.submit(_tag, shard)))
                 if len(running) > 2 * n_process:  # enough for each to have the next one at hand
@@ -60,6 +67,7 @@ def _run_processes(job: Job, shards: Iterator[Shard], n_process: int) -> Iterato
 
 def _load(job: Job) -> None:
     global _annotator
+    tune_process()
     _annotator = Annotator(job)
 
 
@@ -75,7 +83,7 @@ def _result(running: deque[tuple[Shard, "Future[Counts]"]]) -> Counts:
         lost = "\n".join(f"  {shard}" for shard, future in running if _was_lost(future))
         raise RuntimeError(
             "A process died, as it does when memory is short. It was at one of these shards, none "
-            f"of which is written; the same command goes on with them:\n{lost}"
+            f"of which is written; the same command continues with them:\n{lost}"
         ) from error
     finally:
         running.popleft()
@@ -90,17 +98,35 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
 
     Ray Data streams: some tasks read files, and shards go one by one to whichever actor is free;
     each actor loads the pipeline once. One that dies is started again and given its shard again,
-    and a shard is written as a whole or not at all; so nothing is lost, and nothing is there twice.
+    and a shard is written as a whole or not at all; so no shard is lost or there twice.
 
-    n_actors: each has a core, or a GPU if the job has one.
+    Args:
+        job: The job, which has begun.
+        n_actors: How many actors; each has a core, or a GPU if the job has one.
 
-    YIELDS: what came of a shard, in no certain order; of one that is written already, its size.
+    Yields:
+        What came of a shard, now or in an earlier run, in no certain order.
 
-    RAISES RuntimeError: actors died one after the other at the same shard, which the error names.
+    Raises:
+        RuntimeError: Actors died one after the other at the same shard, which the error names.
+        OSError: An input can't be read, or the output can't be written.
     """
+    import ray
+
+    was_running = ray.is_initialized()
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    try:
+        yield from _run_actors(job, n_actors)
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(f"Ray: {described(error)}") from error
+    finally:
+        if not was_running:
+            ray.shutdown()
+
+
+def _run_actors(job: Job, n_actors: int) -> Iterator[Counts]:
     import ray.data
 
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
     files = ray.data.from_items(range(len(job.files)), override_num_blocks=len(job.files))
     context = files.context  # its own
     context.enable_progress_bars = False  # there is one already
@@ -109,13 +135,13 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
         _read,
         batch_size=1,
         zero_copy_batch=False,
-        fn_kwargs={"job": job, "done": job.done()},
+        fn_kwargs={"job": job, "written": job.written()},
         compute=ray.data.TaskPoolStrategy(size=min(n_actors, len(job.files))),
         num_cpus=0,  # the actors may have all cores; reading takes little beside tagging
     )
     # An actor sees one GPU, its own, whatever the number of it here.
     own = replace(job, gpu=min(job.gpu, 0))
-    counts = shards.map_batches(
+    results = shards.map_batches(
         _Actor,
         batch_size=1,
         fn_constructor_args=(own, ray.remote(num_cpus=0)(_Attempts).remote()),
@@ -123,28 +149,29 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
         num_cpus=1,
         num_gpus=int(job.gpu >= 0) or None,
     )
-    for row in counts.iter_rows():
-        if shard := row.pop("lost"):
-            raise RuntimeError(
-                f"{_ATTEMPTS} actors died one after the other, as they do when memory is short, at "
-                f"{shard}. What is written stays; the same command goes on with the rest."
-            )
-        yield Counts(**{name: int(value) for name, value in row.items()})
+    for row in results.iter_rows():
+        result = pickle.loads(row["item"])
+        if isinstance(result, Exception):
+            raise result
+        yield result
 
 
-def _read(batch: dict[str, Any], job: Job, done: set[str]) -> Iterator[dict[str, Any]]:
-    """Read the shards of a file, one a batch; nothing of one that is written but its size."""
+def _packed(item: Shard | Counts | Exception) -> dict[str, Any]:
+    return {"item": np.array([pickle.dumps(item)], dtype=object)}
+
+
+def _read(batch: dict[str, Any], job: Job, written: Written) -> Iterator[dict[str, Any]]:
+    """Read the shards of a file, one a batch; of one that is written, what came of it."""
     for number in batch["item"].tolist():
-        for shard in job.shards(number):
-            content = b"" if shard.name in done else pickle.dumps(shard)
-            yield {
-                "shard": np.array([content], dtype=object),
-                "n_bytes": np.array([shard.n_bytes]),
-            }
+        try:
+            for shard in job.shards(number):
+                yield _packed(written.counts(shard) if shard in written else shard)
+        except (OSError, ValueError) as error:
+            yield _packed(error)
 
 
 class _Attempts:
-    """How often each shard was begun, for one that kills actor after actor must not go on so."""
+    """How often each shard was begun: one that kills actor after actor must end some time."""
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
@@ -156,17 +183,24 @@ class _Attempts:
 
 class _Actor:
     def __init__(self, job: Job, attempts: Any) -> None:
+        tune_process()
         self._annotate, self._attempts = Annotator(job), attempts
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        [content] = batch["item"]
+        item = pickle.loads(content)
+        return _packed(self._done(item) if isinstance(item, Shard) else item)
+
+    def _done(self, shard: Shard) -> Counts | Exception:
+        """Tag a shard, and return an error that must end the run: raised, Ray would wrap it."""
         import ray
 
-        [content], [n_bytes] = batch["shard"], batch["n_bytes"]
-        counts, lost = Counts(n_bytes=n_bytes), ""
-        if content:
-            shard = pickle.loads(content)
-            if ray.get(self._attempts.begin.remote(shard.name)) > _ATTEMPTS:
-                lost = str(shard)
-            else:
-                counts = self._annotate(shard)
-        return {name: np.array([value]) for name, value in {**asdict(counts), "lost": lost}.items()}
+        if ray.get(self._attempts.begin.remote(shard.name)) > _ATTEMPTS:
+            return RuntimeError(
+                f"{_ATTEMPTS} actors died one after the other, as they do when memory is short, at "
+                f"{shard}. What is written stays; the same command continues with the rest."
+            )
+        try:
+            return self._annotate(shard)
+        except (OSError, ValueError) as error:
+            return error

@@ -1,38 +1,55 @@
 """What is to be done with a corpus, and what of it is there already."""
 
-import hashlib
+import gc
 import json
+import warnings
+import weakref
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from contextlib import AbstractContextManager
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import spacy
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from thinc.model import Model
+from spacy.tokens import Doc
+from spacy.util import import_file
 
-from ..errors import check_at_least, check_choice
-from ..files import PARTIAL
-from ..workers import one_core
+from ..errors import check_at_least, check_choice, described, listed
+from ..io import PARTIAL
+from ..runtime import one_core
 from . import storage
-from .outputs import FORMS, write_shard
-from .sources import Shard, find_files, in_shards
-from .tagging import score_keys, tag_records
+from .identity import code_facts, differences, pipeline_facts, version_facts
+from .outputs import FORMS, errors_name, shard_name, write_shard
+from .sources import MANIFEST, Shard, find_inputs, in_shards
+from .tagging import tag_records
 
-_MANIFEST = "annotate.json"
+# Bytes of the inputs that are read, about, to find out if they are the same as before.
+_FINGERPRINTS = 1 << 30
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What came of a shard, or of many."""
+    """What came of a shard, or of many.
+
+    Attributes:
+        docs: Records that are done.
+        tokens: Theirs.
+        entities: Theirs.
+        failed: Records that failed.
+        n_bytes: Of the input.
+        before: Records of shards that an earlier run wrote, those that failed among them.
+        failed_before: Records that failed then.
+    """
 
     docs: int = 0
     tokens: int = 0
     entities: int = 0
     failed: int = 0
     n_bytes: int = 0
+    before: int = 0
+    failed_before: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         """Add up."""
@@ -47,24 +64,32 @@ class Counts:
 class Job:
     """A corpus to be tagged.
 
-    model: a pipeline's folder or its package's name.
-    inputs: a file, a folder or a glob; a path or a URL.
-    output: the folder for shards, a path or a URL.
-    form: "jsonl", "parquet" or "docbin".
-    column: the key or column of the text.
-    whole: a text file is one record.
-    shard_size: records of a shard at most.
-    batch_size: docs of a batch; the pipeline's own if None.
-    max_length: characters of a text at most; the pipeline's own if None.
-    code: a Python file with functions that the pipeline needs.
-    gpu: its ID, or -1.
+    Attributes:
+        model: A pipeline's folder or its package's name.
+        inputs: A file, a folder or a glob; a path or a URL.
+        output: The folder for shards, a path or a URL.
+        form: "jsonl", "parquet" or "docbin".
+        column: The key or column of the text.
+        whole: Whether a text file is one record.
+        shard_size: Records of a shard at most.
+        batch_size: Docs of a batch; the pipeline's own setting if None.
+        max_length: Characters of a text at most; the pipeline's own setting if None.
+        code: A Python file with functions that the pipeline needs.
+        gpu: Its ID, or -1.
+        files: The files of the input.
+        skipped: What of the input is left out, in a sentence; empty if nothing is.
 
-    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    Raises:
+        ValueError: A setting is not among the allowed ones or out of its range, or a file of the
+            input is of no known form.
+        OSError: There is no input, or it can't be read.
+        ModuleNotFoundError: Parquet is asked for, and pyarrow is not installed.
     """
 
     model: str
     inputs: str
     output: str
+    _: KW_ONLY
     form: str = "jsonl"
     column: str = "text"
     whole: bool = False
@@ -74,6 +99,7 @@ class Job:
     code: Path | None = None
     gpu: int = -1
     files: list[str] = field(init=False, default_factory=list)
+    skipped: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         check_choice("format", self.form, FORMS)
@@ -81,16 +107,33 @@ class Job:
         for name, value in (("batch size", self.batch_size), ("max length", self.max_length)):
             if value is not None:
                 check_at_least(name, value, 1)
-        self.files.extend(find_files(self.inputs, self.column))
+        if self.form == "parquet":
+            import pyarrow.parquet  # noqa: F401 - else each record would fail
+        inputs = find_inputs(self.inputs, self.column, self.output)
+        self.files.extend(inputs.files)
+        if inputs.skipped:
+            object.__setattr__(self, "skipped", inputs.describe_skipped())
 
     def load(self) -> Language:
         """Load the pipeline.
 
-        RAISES OSError, ValueError: it can't be loaded.
+        Raises:
+            OSError, ValueError: It, or the code that it needs, can't be loaded.
         """
-        import_code(self.code)
+        if self.code is not None:
+            if not Path(self.code).is_file():
+                raise FileNotFoundError(f"There is no Python file {self.code}.")
+            try:
+                import_file("python_code", self.code)
+            except Exception as error:
+                raise ValueError(f"{self.code} can't be run: {described(error)}") from error
         setup_gpu(self.gpu, silent=True)
-        nlp = spacy.load(self.model)
+        try:
+            nlp = spacy.load(self.model)
+        except (ModuleNotFoundError, OSError, ValueError):
+            raise
+        except Exception as error:
+            raise ValueError(f"{self.model} can't be loaded: {described(error)}") from error
         if self.max_length is not None:
             nlp.max_length = self.max_length
         return nlp
@@ -98,36 +141,44 @@ class Job:
     def begin(self, nlp: Language) -> None:
         """Note what the output is made of, or compare it with what was noted.
 
-        RAISES ValueError: the folder holds the output of another job, or other files.
+        Raises:
+            ValueError: The folder holds the output of another job, or other files.
+            OSError: It can't be read or written.
         """
-        path = storage.join(self.output, _MANIFEST)
+        if storage.is_file(self.output):
+            raise ValueError(f"{self.output} is a file. Name a folder for the output.")
+        path = storage.join(self.output, MANIFEST)
         facts = self._facts(nlp)
-        there = [name for name in storage.find(self.output) if not name.endswith(PARTIAL)]
-        if _MANIFEST not in {PurePosixPath(name).name for name in there}:
+        there = [name for name in storage.names_in(self.output) if not name.endswith(PARTIAL)]
+        if MANIFEST not in there:
             if there:
                 raise ValueError(f"{self.output} is there, and holds no output of this command.")
             storage.write(path, json.dumps(facts, indent=1).encode())
             return
-        noted = json.loads(storage.read(path))
-        different = [name for name, value in facts.items() if noted.get(name) != value]
-        if different:
+        try:
+            noted = dict(json.loads(storage.read(path)))
+        except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.output} was begun with other settings ({', '.join(different)}): name "
+                f"{path} does not say what the output is made of ({described(error)}). Name "
                 "another folder, or delete this one."
+            ) from error
+        if different := differences(noted, facts):
+            raise ValueError(
+                f"{self.output} was begun with other settings:\n{listed(different)}\n"
+                "Name another folder, or delete this one."
             )
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
         """List all that the output depends on."""
-        digest = hashlib.sha256(nlp.config.to_str().encode())
-        for name, pipe in nlp.pipeline:
-            digest.update(name.encode())
-            if isinstance(model := getattr(pipe, "model", None), Model):
-                digest.update(model.to_bytes())
-            digest.update(json.dumps(getattr(pipe, "cfg", None), default=str).encode())
+        budget = max(_FINGERPRINTS // len(self.files), 1 << 12)
         return {
-            "pipeline": digest.hexdigest(),
-            "versions": [version(name) for name in ("spacy", "thinc", "spacy-rnn-tagger")],
-            "inputs": [[file, storage.size(file)] for file in self.files],
+            "pipeline": pipeline_facts(nlp),
+            "code": code_facts(self.model, self.code),
+            "versions": version_facts(),
+            "device": "CPU" if self.gpu < 0 else "GPU",
+            "inputs": {
+                file: [storage.size(file), storage.fingerprint(file, budget)] for file in self.files
+            },
             "format": self.form,
             "text column": self.column,
             "whole files": self.whole,
@@ -141,20 +192,44 @@ class Job:
         sizes = (self.shard_size, self.column)
         return in_shards(number, self.files[number], *sizes, whole=self.whole)
 
-    def done(self) -> set[str]:
-        """List the names of the shards that are written."""
-        there = map(PurePosixPath, storage.find(self.output))
-        own = (path for path in there if path.suffix == FORMS[self.form][0])
-        return {path.stem.removeprefix("part-") for path in own if path.parent.name != "errors"}
+    def written(self) -> "Written":
+        """Find out what is written."""
+        return Written(self, frozenset(storage.names_in(self.output)))
 
     @property
     def n_bytes(self) -> int:
         """How long the inputs are."""
         return sum(map(storage.size, self.files))
 
+
+@dataclass(frozen=True)
+class Written:
+    """What is there of a job's output.
+
+    Attributes:
+        job: The job.
+        names: The files in its output folder.
+    """
+
+    job: Job
+    names: frozenset[str]
+
+    def __contains__(self, shard: Shard) -> bool:
+        """Tell whether a shard is written."""
+        return shard_name(shard.name, self.job.form) in self.names
+
+    def counts(self, shard: Shard) -> Counts:
+        """Count what came of a shard that is written."""
+        failed = 0
+        if (name := errors_name(shard.name)) in self.names:
+            failed = storage.read(storage.join(self.job.output, name)).count(b"\n")
+        return Counts(n_bytes=shard.n_bytes, before=len(shard.records), failed_before=failed)
+
     def failures(self) -> list[str]:
         """List the files of records that failed."""
-        return storage.find(storage.join(self.output, "errors/*.jsonl"))
+        names = (name for name in self.names if name.startswith("errors/"))
+        own = (name for name in names if not name.endswith(PARTIAL))
+        return [storage.join(self.job.output, name) for name in sorted(own)]
 
 
 class Annotator:
@@ -163,17 +238,56 @@ class Annotator:
     def __init__(self, job: Job, nlp: Language | None = None) -> None:
         self._job = job
         self._nlp = job.load() if nlp is None else nlp
-        self._keys = score_keys(self._nlp)
+        self._zone: AbstractContextManager[object] | None = None
+        self._docs: list[weakref.ref[Doc]] = []  # that were made in the zone
 
     def __call__(self, shard: Shard) -> Counts:
-        """Tag a shard and write it."""
+        """Tag a shard and write it.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        # Words that are met in a shard are forgotten with it: memory does not grow.
+        if self._zone is None:
+            self._zone = self._nlp.memory_zone()
+            self._zone.__enter__()
+        try:
+            # The output is the same with any number of cores and processes, since each computes
+            # with one thread.
+            with one_core():
+                counts = self._tag(shard)
+        except BaseException:
+            self._forget()
+            raise
+        if self._docs_are_kept():
+            warnings.warn(
+                "A component keeps docs after the pipeline is done with them. Their words can't "
+                "be forgotten, so memory grows with each shard.",
+                stacklevel=2,
+            )
+        else:
+            self._forget()
+        return counts
+
+    def _tag(self, shard: Shard) -> Counts:
         nlp, job = self._nlp, self._job
-        # Words that are met in a shard are forgotten with it: memory does not grow. The output is
-        # the same with any number of cores and processes, since each computes with one thread.
-        with one_core(), nlp.memory_zone():
-            tagged = tag_records(nlp, shard.records, job.batch_size or nlp.batch_size)
-            write_shard(job.output, shard.name, job.form, tagged, self._keys)
-            docs = [each.doc for each in tagged if each.doc is not None]
-            tokens, entities = sum(map(len, docs)), sum(len(doc.ents) for doc in docs)
-            failed = len(tagged) - len(docs)
+        tagged = tag_records(nlp, shard.records, job.batch_size or nlp.batch_size)
+        self._docs += [weakref.ref(each.doc) for each in tagged if each.doc is not None]
+        write_shard(job.output, shard.name, job.form, tagged)
+        docs = [each.doc for each in tagged if each.doc is not None]
+        tokens, entities = sum(map(len, docs)), sum(len(doc.ents) for doc in docs)
+        failed = len(tagged) - len(docs)
         return Counts(len(docs), tokens, entities, failed, shard.n_bytes)
+
+    def _docs_are_kept(self) -> bool:
+        """Tell whether something still holds docs, whose words must then not be forgotten."""
+        if any(doc() is not None for doc in self._docs):
+            gc.collect()  # docs that hold themselves, by a span in their user data
+        self._docs = [doc for doc in self._docs if doc() is not None]
+        return bool(self._docs)
+
+    def _forget(self) -> None:
+        """Leave the memory zone."""
+        assert self._zone is not None
+        self._zone.__exit__(None, None, None)
+        self._zone, self._docs = None, []

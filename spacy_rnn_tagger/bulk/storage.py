@@ -1,12 +1,22 @@
 """Files on this machine or, named by a URL, wherever fsspec reaches: S3, Google Cloud, HDFS."""
 
 import glob
-from pathlib import Path
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import fsspec
 
-from ..files import write_whole
+from ..errors import described
+from ..io import suffix_of, write_whole
+
+_BLOCK = 1 << 20
+# What object stores call the digest of an object's content.
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c")
 
 
 def is_remote(name: str) -> bool:
@@ -14,25 +24,139 @@ def is_remote(name: str) -> bool:
     return "://" in name
 
 
+@contextmanager
+def errors_named(name: str) -> Iterator[None]:
+    """Raise what a file system raises as an OSError that names the file.
+
+    Those that fsspec reaches raise exceptions of their own, of which some can't be pickled and so
+    would not come back from another process.
+
+    Raises:
+        OSError: The file can't be read or written.
+        ValueError: It has the wrong content, or fsspec doesn't know the protocol.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        raise FileNotFoundError(f"There is no {name}.") from error
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise OSError(f"{name}: {described(error)}") from error
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """List all files below a folder in a fixed order, also those behind links to folders.
+
+    Raises:
+        OSError: A folder can't be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=fail):
+        folders.sort()
+        if (real := Path(place).resolve()) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (path for name in sorted(names) if (path := Path(place, name)).is_file())
+
+
 def find(pattern: str) -> list[str]:
-    """List the files that a name means: itself, all below a folder, or those of a glob; sorted."""
+    """List the files that a name means: itself, all below a folder, or those of a glob.
+
+    A name that is there is never a glob, whatever characters it has.
+
+    Args:
+        pattern: A path or a URL.
+
+    Returns:
+        The names, sorted; none if nothing is there.
+
+    Raises:
+        OSError: The file system can't be reached, or a folder can't be read.
+    """
     if is_remote(pattern):
-        fs, path = _file_system(pattern)
-        found = fs.find(path) if fs.isdir(path) else fs.glob(path) if _is_glob(path) else [path]
-        return sorted(fs.unstrip_protocol(name) for name in found if fs.isfile(name))
+        with errors_named(pattern):
+            return sorted(_find_remote(pattern))
     local = Path(pattern)
     if local.is_dir():
-        return sorted(str(file) for file in local.rglob("*") if file.is_file())
+        return sorted(map(str, walk(local)))
+    if local.is_file():
+        return [pattern]
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path's can't begin with "/"
-    return [pattern] if local.is_file() else sorted(n for n in names if Path(n).is_file())
+    return sorted(name for name in names if Path(name).is_file())
+
+
+def _find_remote(pattern: str) -> list[str]:
+    fs, path = _file_system(pattern)
+    if is_folder(pattern):
+        found = list(fs.find(path))
+    elif fs.isfile(path):
+        found = [path]
+    elif glob.has_magic(urlsplit(path).path if _is_web(pattern) else path):
+        matched = fs.glob(path, detail=True)
+        found = [name for name, info in matched.items() if info["type"] == "file"]
+    else:
+        found = []
+    return [fs.unstrip_protocol(name) for name in found]
+
+
+def names_in(folder: str) -> list[str]:
+    """List the files below a folder by their names in it, with slashes; none if it is not there.
+
+    Raises:
+        OSError: The file system can't be reached, or a folder can't be read.
+    """
+    if not is_folder(folder):
+        return []
+    if not is_remote(folder):
+        return [path.relative_to(folder).as_posix() for path in walk(Path(folder))]
+    with errors_named(folder):
+        fs, path = _file_system(folder)
+        fs.invalidate_cache()  # other processes write there too
+        root = path.rstrip("/") + "/"
+        return sorted(name.removeprefix(root) for name in fs.find(path))
 
 
 def is_folder(name: str) -> bool:
     """Tell whether there is such a folder."""
-    if is_remote(name):
+    if not is_remote(name):
+        return Path(name).is_dir()
+    if _is_web(name) and suffix_of(name):
+        return False  # fsspec would fetch the whole file to look for links in it
+    with errors_named(name):
         fs, path = _file_system(name)
         return bool(fs.isdir(path))
-    return Path(name).is_dir()
+
+
+def is_file(name: str) -> bool:
+    """Tell whether there is such a file."""
+    if not is_remote(name):
+        return Path(name).is_file()
+    with errors_named(name):
+        fs, path = _file_system(name)
+        return bool(fs.isfile(path))
+
+
+def is_below(name: str, folder: str) -> bool:
+    """Tell whether a file is in a folder or below it, whatever way each of them is written."""
+    return address(folder) in address(name).parents
+
+
+def address(name: str) -> PurePosixPath:
+    """Return an absolute path that begins with the file system's name."""
+    if not is_remote(name):
+        return PurePosixPath("file", *Path(name).resolve().parts[1:])
+    fs, path = _file_system(name)
+    if "file" in _protocols(fs):
+        return address(path)
+    return PurePosixPath(_protocols(fs)[0], path.lstrip("/"))
 
 
 def join(folder: str, name: str) -> str:
@@ -41,24 +165,59 @@ def join(folder: str, name: str) -> str:
 
 
 def size(name: str) -> int:
-    """Count a file's bytes."""
-    if is_remote(name):
+    """Count a file's bytes; 0 where a server doesn't say."""
+    if not is_remote(name):
+        return Path(name).stat().st_size
+    with errors_named(name):
         fs, path = _file_system(name)
-        return int(fs.size(path))
-    return Path(name).stat().st_size
+        return int(fs.size(path) or 0)
+
+
+def digest(file: IO[bytes]) -> str:
+    """Hash the content of an open file."""
+    hashed = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        hashed.update(block)
+    return hashed.hexdigest()
+
+
+def fingerprint(name: str, budget: int) -> str:
+    """Return what changes with a file's content.
+
+    Args:
+        name: The file.
+        budget: How many bytes to read at most, about. Of a longer file, blocks at equal distances
+            are read. Nothing is read of a remote one; some stores tell a digest.
+    """
+    if is_remote(name):
+        with errors_named(name):
+            fs, path = _file_system(name)
+            if "file" in _protocols(fs):
+                return fingerprint(path, budget)
+            info = fs.info(path)
+            return " ".join(str(info[tag]) for tag in _TAGS if tag in info)
+    with Path(name).open("rb") as file:
+        if (length := size(name)) <= budget:
+            return digest(file)
+        hashed = hashlib.sha256()
+        for i in range(16):
+            file.seek(i * (length - budget // 16) // 15)
+            hashed.update(file.read(budget // 16))
+        return hashed.hexdigest()
 
 
 def open_binary(name: str) -> IO[bytes]:
     """Open a file for reading; its lines end with a line feed."""
-    if is_remote(name):
+    if not is_remote(name):
+        return Path(name).open("rb")
+    with errors_named(name):
         fs, path = _file_system(name)
         return fs.open(path, "rb")
-    return Path(name).open("rb")
 
 
 def read(name: str) -> bytes:
     """Read a file."""
-    with open_binary(name) as file:
+    with errors_named(name), open_binary(name) as file:
         return file.read()
 
 
@@ -67,12 +226,24 @@ def write(name: str, content: bytes) -> None:
     if not is_remote(name):
         write_whole(Path(name), content)
         return
-    fs, path = _file_system(name)
-    fs.makedirs(fs._parent(path), exist_ok=True)  # nothing on an object store
-    if "file" in fs.protocol:
-        write_whole(Path(path), content)
-    else:
+    with errors_named(name):
+        fs, path = _file_system(name)
+        if "file" in _protocols(fs):
+            write_whole(Path(path), content)
+            return
+        fs.makedirs(fs._parent(path), exist_ok=True)  # nothing on an object store
         fs.pipe_file(path, content)  # an object appears when it is complete
+
+
+def remove(name: str) -> None:
+    """Remove a file, if it is there."""
+    if not is_remote(name):
+        Path(name).unlink(missing_ok=True)
+        return
+    with errors_named(name):
+        fs, path = _file_system(name)
+        if fs.exists(path):
+            fs.rm_file(path)
 
 
 def _file_system(name: str) -> tuple[Any, str]:
@@ -80,5 +251,9 @@ def _file_system(name: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _is_glob(path: str) -> bool:
-    return any(character in path for character in "*?[")
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _is_web(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))

@@ -1,16 +1,15 @@
 """Tagging the records of a shard, of which some may fail."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import raise_error
+from spacy.util import minibatch
 
 from ..errors import described
-from ..groups import scored_spans
-from ..pipeline import RNNEntityRecognizer
+from ..groups import confidences
 from .sources import Record
 
 # Of a confidence. What comes after them depends on the number of threads.
@@ -22,69 +21,89 @@ class Tagged:
     """What came of a record: a doc or an error."""
 
     record: Record
-    doc: Doc | None
-    error: str | None
+    doc: Doc | None = None
+    error: str | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Note why there is no doc, or why the doc can't be written."""
+        self.doc, self.error = None, described(error)
 
 
 def tag_records(nlp: Language, records: Sequence[Record], batch_size: int) -> list[Tagged]:
     """Run a pipeline over records; what fails, fails alone.
 
-    batch_size: docs of a batch. Batches begin with the shard, so that they are always the same.
+    Args:
+        nlp: The pipeline.
+        records: Those of a shard.
+        batch_size: Docs of a batch. Batches begin with the shard, so they are always the same.
+
+    Returns:
+        A result for each record, in their order.
     """
-    errors = {i: record.error for i, record in enumerate(records) if record.error is not None}
-    done: dict[int, Doc] = {}
-
-    def made() -> Iterator[tuple[Doc, int]]:
-        for i, record in enumerate(records):
-            if i in errors:
-                continue
+    results = [Tagged(record, error=record.error) for record in records]
+    for batch in minibatch(_tokenized(nlp, results), batch_size):
+        docs = _tag_batch(nlp, [doc for _, doc in batch])
+        for i, (result, _) in enumerate(batch):
             try:
-                doc = nlp.make_doc(record.text)
+                # spaCy's components give up a batch for one doc in it.
+                result.doc = docs[i] if docs is not None else _tag_alone(nlp, result.record.text)
             except Exception as error:
-                errors[i] = described(error)
-            else:
-                yield doc, i
+                result.fail(error)
+    return results
 
-    # spaCy's components give up a batch for one doc in it; who is missing then goes alone.
-    nlp.set_error_handler(lambda name, proc, docs, error: None)
+
+def _tokenized(nlp: Language, results: Sequence[Tagged]) -> Iterator[tuple[Tagged, Doc]]:
+    for result in results:
+        if result.error is not None:
+            continue
+        try:
+            doc = nlp.make_doc(result.record.text)
+        except Exception as error:
+            result.fail(error)
+        else:
+            yield result, doc
+
+
+def _tag_batch(nlp: Language, docs: Sequence[Doc]) -> list[Doc] | None:
+    """Run a pipeline over docs.
+
+    Returns:
+        A doc for each, or None: a component raised an error, or dropped or reordered docs.
+    """
+    numbered = ((doc, i) for i, doc in enumerate(docs))
     try:
-        done.update((i, doc) for doc, i in nlp.pipe(made(), as_tuples=True, batch_size=batch_size))
-    except Exception:  # not all of a pipeline is under the handler
-        pass
-    finally:
-        nlp.set_error_handler(raise_error)
-    for i, record in enumerate(records):
-        if i not in errors and i not in done:
-            try:
-                done[i] = nlp(record.text)
-            except Exception as error:
-                errors[i] = described(error)
-    return [Tagged(record, done.get(i), errors.get(i)) for i, record in enumerate(records)]
+        found = list(nlp.pipe(numbered, as_tuples=True, batch_size=len(docs)))
+    except Exception:
+        return None
+    # A component may return a doc of its own making, which has lost its number.
+    places = [i if place is None else place for i, (_, place) in enumerate(found)]
+    return [doc for doc, _ in found] if places == list(range(len(docs))) else None
 
 
-def entities_of(doc: Doc, keys: Iterable[str]) -> list[dict[str, Any]]:
+def _tag_alone(nlp: Language, text: str) -> Doc:
+    docs = list(nlp.pipe([text]))
+    if len(docs) != 1 or not isinstance(docs[0], Doc):
+        raise ValueError(
+            f"a component or an error handler dropped it: expected one doc, but got {docs!r:.100}"
+        )
+    return docs[0]
+
+
+def entities_of(doc: Doc) -> list[dict[str, Any]]:
     """List a doc's entities, their offsets in characters, and their confidences, to six digits.
 
-    keys: of the span groups that have them; an entity that is in none has None.
+    An entity that no `rnn_ner` found has None.
     """
-    scores = {
-        (span.start, span.end, span.label_): round(score, _DIGITS)
-        for key in keys
-        for span, score in scored_spans(doc, key)
-    }
+    scores = confidences(doc)
     return [
         {
             "start": ent.start_char,
             "end": ent.end_char,
             "label": ent.label_,
             "text": ent.text,
-            "confidence": scores.get((ent.start, ent.end, ent.label_)),
+            "confidence": None
+            if (score := scores.get((ent.start_char, ent.end_char, ent.label_))) is None
+            else round(score, _DIGITS),
         }
         for ent in doc.ents
     ]
-
-
-def score_keys(nlp: Language) -> list[str]:
-    """Find the span groups in which the pipeline's components put their confidences."""
-    ours = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer))
-    return [pipe.cfg["spans_key"] for pipe in ours if pipe.cfg["spans_key"] is not None]

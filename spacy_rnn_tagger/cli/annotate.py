@@ -1,26 +1,24 @@
-"""`spacy rnn annotate`: tag a whole corpus, and go on where it was stopped."""
+"""`spacy rnn annotate`: tag a whole corpus, and continue where it was stopped."""
 
 from pathlib import Path
 
 import typer
-from tqdm import tqdm
 from wasabi import msg
 
-from ..bulk.engines import run_local, run_ray
-from ..bulk.job import Counts, Job
-from ..errors import check_at_least, check_choice
+from ..bulk.annotating import annotate
+from ..bulk.job import Job
 from . import app
 from .evaluating import CODE, GPU, MODEL, warn
 from .failures import failures
-
-ENGINES = ("local", "ray")
 
 
 @app.command("annotate")
 def annotate_cli(
     model: str = MODEL,
     inputs: str = typer.Argument(
-        ..., help="Text (a record a line), JSONL or Parquet: a file, a folder or a glob"
+        ...,
+        help="Text (a record a line) or JSONL, both also with .gz, or Parquet: a file, a folder or "
+        "a glob, as a path or a URL",
     ),
     output: str = typer.Argument(..., help="Folder for the shards"),
     form: str = typer.Option("jsonl", "--format", "-f", help="jsonl, parquet or docbin"),
@@ -35,45 +33,42 @@ def annotate_cli(
     max_length: int = typer.Option(
         None, "--max-length", help="Characters of a text; the pipeline's own setting if not given"
     ),
+    strict: bool = typer.Option(
+        False, "--strict", help="Exit with 1 if any record failed, in this run or an earlier one"
+    ),
     code: Path = CODE,
     gpu: int = GPU,
 ) -> None:
     """Tag a corpus and write it in shards, with entities, offsets and confidences.
 
-    A second run goes on where the first one was stopped, and the result is the same. Records that
-    fail are written to `errors`, with what went wrong, and the run goes on.
+    A second run continues where the first one was stopped, and the result is the same. Records that
+    fail are written to `errors`, with what went wrong, and the run continues; it exits with 0 then,
+    and with 1 if --strict is set.
     """
     with failures("Not annotated"):
-        limits = (shard_size, batch_size, max_length)
-        job = Job(model, inputs, output, form, column, whole, *limits, code, gpu)
-        counts = annotate(job, engine, n_process)
+        job = Job(
+            model,
+            inputs,
+            output,
+            form=form,
+            column=column,
+            whole=whole,
+            shard_size=shard_size,
+            batch_size=batch_size,
+            max_length=max_length,
+            code=code,
+            gpu=gpu,
+        )
+        if job.skipped:
+            warn(job.skipped)
+        counts = annotate(job, engine, n_process, progress=True)
+        files = job.written().failures()
+    if counts.before:
+        failed = f"{counts.failed_before:,} of them failed"
+        msg.info(f"{counts.before:,} records were done before; {failed}")
     msg.good(f"{counts.docs:,} docs, {counts.tokens:,} tokens, {counts.entities:,} entities")
     if counts.failed:
-        where = ", ".join(map(str, job.failures()[:3]))
-        warn(f"{counts.failed:,} records failed; they are in {where}, ...")
-
-
-def annotate(job: Job, engine: str = "local", n_process: int = 1) -> Counts:
-    """Do what is left of a job, showing how it gets on.
-
-    RETURNS: what was done now.
-
-    RAISES OSError, ValueError: an input or the pipeline can't be read, or the output is another's.
-    RAISES RuntimeError: a process died.
-    """
-    check_choice("engine", engine, ENGINES)
-    check_at_least("n-process", n_process, 1)
-    nlp = job.load()
-    job.begin(nlp)
-    total = Counts()
-    with tqdm(total=job.n_bytes, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar:
-        run = run_ray(job, n_process) if engine == "ray" else run_local(job, nlp, n_process)
-        for counts in run:
-            total += counts
-            was_there = not (counts.docs or counts.failed)
-            if was_there and not bar.disable:
-                bar.initial += counts.n_bytes  # the time that is left follows from the others
-            bar.update(counts.n_bytes)
-            seconds = bar.format_dict["elapsed"]
-            bar.set_postfix_str(f"{total.tokens / max(seconds, 1e-9):,.0f} tokens/s")
-    return total
+        where = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
+        warn(f"{counts.failed:,} records failed; they are in {where}")
+    if strict and counts.failed + counts.failed_before:
+        raise typer.Exit(1)

@@ -11,7 +11,7 @@ from spacy.training import Example
 from wasabi import msg
 
 from . import app
-from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, load, warn
+from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, check_output, load, warn, write_pipeline
 from .failures import failures
 
 if TYPE_CHECKING:
@@ -113,12 +113,13 @@ def calibrate(
     from ..thresholds import check_labels_of, of_each
 
     targets = targets or {}
+    if output.exists() and Path(model).exists() and output.samefile(model):
+        raise ValueError(f"{output} is the pipeline itself; name another folder.")
+    check_output(output)
     nlp = load(model, code, gpu)
     name = find_component(nlp, component)
     if name is None:
         raise ValueError(f"{model} has no component rnn_ner: {nlp.pipe_names}.")
-    if output.exists() and Path(model).exists() and output.samefile(model):
-        raise ValueError(f"{output} is the pipeline itself; name another folder.")
     pipe = nlp.get_pipe(name)
     check_labels_of(targets, pipe.labels)
     examples = read_examples(nlp, data)
@@ -147,8 +148,7 @@ def calibrate(
         notes.append("The thresholds are those that were set for the former confidences.")
     pipe.cfg.update(settings)
     nlp.get_pipe_config(name).update(settings)
-    output.mkdir(parents=True, exist_ok=True)
-    nlp.to_disk(output)
+    write_pipeline(nlp, output)
     return Calibration(
         temperature,
         cal.expected_calibration_error(before, correct),

@@ -5,8 +5,9 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
+from ..io import check_folder
 from . import app
-from .evaluating import CODE, MODEL, load
+from .evaluating import CODE, MODEL, load, write_pipeline
 from .failures import failures
 
 
@@ -27,7 +28,8 @@ def export_cli(
 
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise ValueError(f"{output} is there, and not an empty folder.")
-        nlp = load(model, code, -1)
+        check_folder(output)
+        nlp = load(model, code)
         names = export_pipeline(nlp, int8=int8)
-        nlp.to_disk(output)
+        write_pipeline(nlp, output)
     msg.good(f"{', '.join(names)} in {output}")

@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
 
-from ..files import write_whole
+from ..io import check_file, write_whole
 from . import app
 from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, load, warn
 from .failures import failures
@@ -85,6 +85,7 @@ def report(
     from ..evaluation.page import render_page
     from ..evaluation.running import find_component, find_outcomes
 
+    check_file(output)
     nlp = load(model, code, gpu)
     name = find_component(nlp, component)
     examples = read_examples(nlp, data)

@@ -1,9 +1,8 @@
 """`spacy rnn summary`: the layers of a pipeline, their output shapes and their parameters."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import spacy
 import typer
@@ -15,29 +14,13 @@ from spacy.training import Example
 from spacy.training.initialize import load_vectors_into_model
 from spacy.util import load_config, load_model_from_config
 from thinc.model import Model
-from thinc.shims import Shim
-from wasabi import msg
 
 from ..pipeline import RNNEntityRecognizer
+from ..summary import rows
 from . import app
+from .failures import failures, loading
 
-# What a row is called; layers of other names keep theirs.
-_TITLES = {
-    "embed": "embedding",
-    "emissions": "output",
-    "tag_output": "transitions",
-    "hashembed": "hash embedding",
-    "maxout_norm": "maxout, normalised",
-}
 _WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
-
-
-class Row(NamedTuple):
-    """One layer that has parameters or a shape of its own."""
-
-    layer: str
-    shape: str
-    parameters: int
 
 
 @app.command("summary")
@@ -48,10 +31,8 @@ def summary_cli(
     ),
 ) -> None:
     """Print layer, output shape and parameters of each trainable component."""
-    try:
+    with failures("No summary"), loading(source):
         nlp = load(source, [label.strip() for label in labels.split(",") if label.strip()])
-    except (OSError, ValueError, KeyError) as error:
-        msg.fail(f"Can't read {source}", str(error), exits=1)
     console = Console()
     for name, component in nlp.pipeline:
         if isinstance(getattr(component, "model", None), Model):
@@ -85,44 +66,6 @@ def load(source: str, labels: list[str]) -> Language:
             with suppress(ValueError):
                 component.initialize(lambda: [example], nlp=nlp)
     return nlp
-
-
-def rows(model: Model[Any, Any]) -> Iterator[Row]:
-    """List the layers that hold parameters, in the order of computation."""
-    for node in model.walk(order="dfs_pre"):
-        own = {name: node.get_param(name) for name in node.param_names if node.has_param(name)}
-        size = sum(int(array.size) for array in own.values())
-        size += sum(weights.numel() for shim in node.shims for weights in _weights(shim))
-        if node.name == "rnn":
-            yield from _rnn_rows(node, own)
-        elif size:
-            yield Row(_TITLES.get(node.name, node.name), _shape(node), size)
-        elif node.name == "one_hot":
-            yield Row("one-hot", _shape(node), 0)
-
-
-def _weights(shim: Shim) -> list[Any]:
-    """List the weights of a torch module in a layer of somebody else's."""
-    parameters = getattr(shim._model, "parameters", None)
-    return list(parameters()) if callable(parameters) else []
-
-
-def _rnn_rows(node: Model[Any, Any], params: dict[str, Any]) -> Iterator[Row]:
-    """A row a layer and direction: the cell's name, its width, its weights."""
-    cell = node.attrs["cell"]
-    title = "Elman" if cell == "elman" else cell.upper()
-    for layer in range(node.attrs["depth"]):
-        for direction in ("forward", "backward"):
-            suffix = f"_{direction}_{layer}"
-            size = sum(int(array.size) for key, array in params.items() if key.endswith(suffix))
-            if size:
-                name = f"{title} {layer + 1}, {direction}"
-                yield Row(name, f"(tokens, {node.get_dim('nH')})", size)
-
-
-def _shape(node: Model[Any, Any]) -> str:
-    width = node.maybe_get_dim("nO")
-    return f"(tokens, {width})" if width is not None else "-"
 
 
 def _table(name: str, component: Any) -> Table:

