@@ -1,17 +1,23 @@
 """Exported pipelines: the same scores from ONNX, without torch."""
 
+import gc
 import json
 import subprocess
 import sys
+import threading
+import weakref
 
 import numpy as np
 import pytest
 import spacy
+from packaging.requirements import Requirement
+from spacy.cli import package
 from spacy.tokens import Doc, Span
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.groups import confidence, scored_spans
+from spacy_rnn_tagger.summary import rows
 
 from .conftest import TRAIN, eager, make_examples, trained
 
@@ -128,6 +134,107 @@ def test_new_labels_are_taken_as_by_the_trained_one(nlp, tmp_path):
     np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-4)
     again = roundtrip(other, tmp_path / "again")
     np.testing.assert_allclose(emissions(again, [doc]), results[0][1], atol=1e-4)
+
+
+class TestSessions:
+    @pytest.fixture
+    def made(self, monkeypatch):
+        """Count the sessions that are made, and those that are alive."""
+        import onnxruntime
+
+        sessions, create = [], onnxruntime.InferenceSession
+
+        def counted(*arguments, **options):
+            session = create(*arguments, **options)
+            sessions.append(weakref.ref(session))
+            return session
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", counted)
+        return sessions
+
+    def test_many_pipelines_keep_theirs(self, nlp, tmp_path, made):
+        """With a cache of 16 for the process, nine pipelines made two sessions a call."""
+        trained(nlp, steps=1)
+        exported(nlp, tmp_path)
+        pipelines = [spacy.load(tmp_path / "onnx") for _ in range(12)]
+        for _ in range(3):
+            for each in pipelines:
+                each("Red Fort is in Delhi.")
+        assert len(made) == 2 * len(pipelines)  # the words' and the network's
+
+    def test_they_live_as_long_as_their_pipeline(self, nlp, tmp_path, made):
+        trained(nlp, steps=1)
+        other = exported(nlp, tmp_path)
+        other("Red Fort is in Delhi.")
+        assert all(session() is not None for session in made)
+        del other
+        gc.collect()
+        assert all(session() is None for session in made)
+
+    def test_a_network_that_is_loaded_anew_is_the_one_that_runs(self, nlp, tmp_path, made):
+        trained(nlp)
+        other = exported(nlp, tmp_path)
+        untrained = spacy.blank("en")
+        trained(untrained, steps=1)
+        (tmp_path / "second").mkdir()
+        second = exported(untrained, tmp_path / "second")
+        wanted = [confidence(ent) for ent in other("Red Fort is in Delhi.").ents]
+        assert [confidence(ent) for ent in second("Red Fort is in Delhi.").ents] != wanted
+        second.from_bytes(other.to_bytes())
+        assert [confidence(ent) for ent in second("Red Fort is in Delhi.").ents] == wanted
+
+    def test_threads_share_one(self, nlp, tmp_path, made):
+        trained(nlp, steps=1)
+        other = exported(nlp, tmp_path)
+        barrier = threading.Barrier(6)
+
+        def work():
+            barrier.wait()
+            other("Red Fort is in Delhi.")
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 2
+
+
+def test_a_package_of_it_requires_onnxruntime_and_no_torch(nlp, tmp_path):
+    trained(nlp, steps=1)
+    exported(nlp, tmp_path)
+    (tmp_path / "packages").mkdir()
+    package(tmp_path / "onnx", tmp_path / "packages", name="places", version="0.1.0", silent=True)
+    [meta] = (tmp_path / "packages").glob("en_places-0.1.0/meta.json")
+    required = [Requirement(line) for line in json.loads(meta.read_text())["requirements"]]
+    names = {each.name for each in required if each.marker is None or each.marker.evaluate()}
+    # This package is left out too, for pip would install torch with it.
+    assert names == {"onnxruntime"}
+    [own] = [each for each in required if each.name == "spacy-rnn-tagger"]
+    assert own.marker.evaluate({"extra": "plugin"})
+
+
+def test_what_is_in_the_graphs_is_shown(nlp, tmp_path):
+    trained(nlp, steps=1, model={"depth": 2, "tok2vec": {"char_width": 4}})
+    wanted = [tuple(row) for row in rows(nlp.get_pipe("rnn_ner").model)]
+    other = exported(nlp, tmp_path)
+    found = [tuple(row) for row in rows(other.get_pipe("rnn_ner").model)]
+    assert sum(size for *_, size in found) == sum(size for *_, size in wanted)
+    assert [name.removesuffix(" (ONNX)") for name, *_ in found] == [name for name, *_ in wanted]
+    assert "LSTM 2, backward (ONNX)" in [name for name, *_ in found]
+    done = CliRunner().invoke(app, ["summary", str(tmp_path / "onnx")])
+    assert done.exit_code == 0 and "LSTM 2, forward (ONNX)" in done.output
+
+
+def test_a_disabled_component_stays_disabled(nlp, tmp_path):
+    trained(nlp, steps=1)
+    nlp.add_pipe("sentencizer")
+    nlp.disable_pipe("rnn_ner")
+    other = exported(nlp, tmp_path)
+    assert other.disabled == ["rnn_ner"] and other.pipe_names == ["sentencizer"]
+    assert other.component_names == nlp.component_names
+    other.enable_pipe("rnn_ner")
+    other("Red Fort is in Delhi.")
 
 
 def test_int8_is_smaller_and_nearly_the_same(nlp, tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 from copy import deepcopy
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import onnx
 from spacy.attrs import NAMES
 from spacy.language import Language
+from spacy.util import get_minor_version_range, split_requirement
+from thinc.model import Model
 
 from ..pipeline import RNNEntityRecognizer
+from ..summary import rows
 from ..types import Tok2VecModel
 from .graphs import nodes, scorer_graph, words_graph
 
@@ -43,8 +47,28 @@ def export_pipeline(nlp: Language, *, int8: bool = False) -> list[str]:
     if not names:
         raise ValueError(f"The pipeline has no component 'rnn_ner' with {_FROM}.")
     for name in names:
+        disabled = name in nlp.disabled
         _export(nlp, name, int8)
+        if disabled:  # what replaces a component is enabled
+            nlp.disable_pipe(name)
+    _require_onnxruntime(nlp)
     return names
+
+
+def _require_onnxruntime(nlp: Language) -> None:
+    """Say in the pipeline's meta data what a package of it needs: onnxruntime, and no torch.
+
+    By itself, `spacy package` would add this package, and pip torch with it. Named here, it is left
+    alone; as an extra, it is installed for those who ask for it.
+    """
+    own = "spacy-rnn-tagger"
+    kept = [r for r in nlp.meta.get("requirements", ()) if split_requirement(r)[0] != own]
+    versions = get_minor_version_range(version(own))
+    nlp.meta["requirements"] = [
+        *kept,
+        "onnxruntime>=1.18",
+        f'{own}{versions}; extra == "plugin"',
+    ]
 
 
 def _architecture(nlp: Language, name: str) -> str:
@@ -69,7 +93,7 @@ def _export(nlp: Language, name: str, int8: bool) -> None:
     kept = {key: settings[key] for key in _SETTINGS if key in settings}
     config["model"] = {"@architectures": _TO, "tok2vec": embed, **kept}
     new: Any = nlp.replace_pipe(name, "rnn_ner", config=config)
-    new.cfg.update(deepcopy(old.cfg))
+    new.cfg = deepcopy(old.cfg)
     if own_embed:
         _export_embed(tok2vec, new.model.get_ref("tok2vec"), int8)
     else:
@@ -77,6 +101,7 @@ def _export(nlp: Language, name: str, int8: bool) -> None:
     emissions, output = (old.model.get_ref(ref) for ref in ("emissions", "output_layer"))
     scorer = new.model.get_ref("scorer")
     scorer.set_dim("nO", emissions.get_dim("nO"))
+    scorer.attrs["layers"] = _layers(old.model.get_ref("rnn"), emissions)
     scorer.attrs["graph"] = _serialized(scorer_graph(old.model.get_ref("rnn"), emissions), int8)
     new.model.get_ref("output_layer").from_bytes(output.to_bytes())
 
@@ -91,7 +116,13 @@ def _export_embed(old: Tok2VecModel, new: Tok2VecModel, int8: bool) -> None:
     graph = words_graph(old)
     words.attrs["hashes"] = [list(each) for each in hashes]
     words.attrs["inputs"] = [each.name for each in graph.graph.input]
+    words.attrs["layers"] = _layers(old)
     words.attrs["graph"] = _serialized(graph, int8)
+
+
+def _layers(*models: Model[Any, Any]) -> list[list[Any]]:
+    """Note what goes into a graph, for `spacy rnn summary`; as lists, for msgpack."""
+    return [list(row) for model in models for row in rows(model)]
 
 
 def _serialized(graph: onnx.ModelProto, int8: bool) -> bytes:

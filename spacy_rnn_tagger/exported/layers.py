@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..layers.distinct_words import WordModel, Words
 from ..layers.output import MARGIN
 from ..layers.static_vectors import look_up
 from ..modules.layout import Layout
-from ..workers import takes_one_core
+from ..runtime import takes_one_core
 
 
 def ONNXScorer(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
@@ -23,11 +24,12 @@ def ONNXScorer(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
     nO: number of tags K. Of those beyond the graph's, each scores as a tag does that is added to a
         trained network: a margin below "O".
     """
-    return Model("onnx_scorer", _forward_scorer, dims={"nO": nO}, attrs={"graph": b""})
+    forward = partial(_forward_scorer, Sessions())
+    return Model("onnx_scorer", forward, dims={"nO": nO}, attrs={"graph": b"", "layers": []})
 
 
 def _forward_scorer(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+    sessions: "Sessions", model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     _only_predicts(is_train)
     K = model.get_dim("nO")
@@ -36,7 +38,8 @@ def _forward_scorer(
     if len(X.dataXd):
         padded = X.dataXd[layout.sources[0]].reshape(*layout.shape, -1)
         feed = {"X": padded, "lengths": layout.sizes.astype(np.int32)}
-        scores = _run(model, feed).reshape(layout.shape[0] * layout.shape[1], -1)[layout.places[0]]
+        padded = sessions.run(model.attrs["graph"], feed)
+        scores = padded.reshape(layout.shape[0] * layout.shape[1], -1)[layout.places[0]]
         if scores.shape[1] < K:
             added = np.repeat(scores[:, :1] - MARGIN, K - scores.shape[1], axis=1)
             scores = np.concatenate([scores, added], axis=1)
@@ -48,12 +51,13 @@ def ONNXWords() -> WordModel:  # noqa: N802
 
     Its attribute "hashes" has the ID, the seed and the number of rows for each hashed attribute.
     """
-    attrs = {"graph": b"", "hashes": [], "inputs": []}
-    return Model("onnx_words", _forward_words, dims={"nO": None}, attrs=attrs)
+    attrs = {"graph": b"", "hashes": [], "inputs": [], "layers": []}
+    forward = partial(_forward_words, Sessions())
+    return Model("onnx_words", forward, dims={"nO": None}, attrs=attrs)
 
 
 def _forward_words(
-    model: WordModel, words: Words, is_train: bool
+    sessions: "Sessions", model: WordModel, words: Words, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     _only_predicts(is_train)
     hashed = [
@@ -65,17 +69,38 @@ def _forward_words(
         feed["characters"] = character_rows(words)
     if "vectors" in model.attrs["inputs"]:
         feed["vectors"] = look_up(words)
-    return _run(model, feed), lambda dY: []
+    return sessions.run(model.attrs["graph"], feed), lambda dY: []
 
 
-def _run(model: Model[Any, Any], feed: dict[str, Any]) -> Any:
-    [Y] = _session(model.attrs["graph"], takes_one_core(), os.getpid()).run(["Y"], feed)
-    return Y
+class Sessions:
+    """The sessions of one layer, which live and die with it.
+
+    There is one for its graph, and another one where that is computed with one thread. A session's
+    threads don't survive a fork, so a child makes its own. It is neither pickled nor copied.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[bool, int], tuple[bytes, Any]] = {}
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type["Sessions"], tuple[()]]:
+        """Begin anew where it is unpickled or copied."""
+        return Sessions, ()
+
+    def run(self, graph: bytes, feed: dict[str, Any]) -> Any:
+        """Run a graph, whose output is called "Y"."""
+        key = (takes_one_core(), os.getpid())
+        found = self._sessions.get(key)
+        if found is None or found[0] is not graph:  # none yet, or the layer has been loaded anew
+            with self._lock:
+                found = self._sessions.get(key)
+                if found is None or found[0] is not graph:
+                    found = self._sessions[key] = graph, _session(graph, key[0])
+        [Y] = found[1].run(["Y"], feed)
+        return Y
 
 
-@lru_cache(maxsize=16)
-def _session(graph: bytes, one_core: bool, process: int) -> Any:
-    """Make the session of a graph. Its threads don't survive a fork: each process has its own."""
+def _session(graph: bytes, one_core: bool) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
