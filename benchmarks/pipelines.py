@@ -25,8 +25,11 @@ def main(
     models: list[str] = typer.Argument(..., help="Trained pipelines"),
     rounds: int = typer.Option(5, min=1, help="Rounds in which the pipelines take turns"),
     threads: int = typer.Option(2, min=1, help="Threads of torch"),
+    tune: bool = typer.Option(True, help="Call tune_process() before"),
 ) -> None:
     """Compare."""
+    if tune:
+        tune_process()
     torch.set_num_threads(threads)
     work = {}
     for model in models:
@@ -38,5 +41,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tune_process()
     app()

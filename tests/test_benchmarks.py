@@ -216,7 +216,9 @@ class TestTrained:
         spacy.load(model).to_disk("other")
         corpus = tmp_path / "corpus.spacy"
         DocBin(docs=[eg.reference for eg in make_examples(spacy.blank("en"))]).to_disk(corpus)
-        done = CliRunner().invoke(pipelines, [str(corpus), "model", "other", "--rounds", "1"])
+        done = CliRunner().invoke(
+            pipelines, [str(corpus), "model", "other", "--rounds=1", "--no-tune"]
+        )
         assert done.exit_code == 0, done.output
         assert "1.00" in done.output and "of the first" in done.output
         [first] = (line.split("│") for line in done.output.splitlines() if "│ model" in line)
