@@ -9,6 +9,7 @@ from spacy.training import Example
 from spacy.training.batchers import Sizing, minibatch_by_words
 
 from .errors import check_at_least
+from .groups import EntityGroup, attrs_within
 from .types import BoolArray, IntArray
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
@@ -128,6 +129,10 @@ class _Parts:
                 Span(part, s.start - start, s.end - start, s.label, kb_id=s.kb_id, span_id=s.id)
                 for s in (group[i] for i in own)
             ]
+            if "places" in group.attrs:
+                attrs = attrs_within(group, doc[start].idx, doc[end - 1].idx + len(doc[end - 1]))
+                part.spans[key] = EntityGroup(part, name=group.name, spans=spans, attrs=attrs)
+                continue
             attrs = dict(group.attrs)
             if "scores" in attrs:
                 attrs["scores"] = np.asarray(attrs["scores"])[own]

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import srsly
+from spacy.attrs import LENGTH
 from spacy.tokens import Doc, Span, SpanGroup
 
 SPANS_KEY = "rnn_ner"
@@ -38,15 +39,16 @@ class EntityGroup(SpanGroup):
     its confidence. A doc that is read from bytes has groups of spaCy's own class.
     """
 
+    _tokens: int | None = None  # those for which the spans were settled last
+
     def __len__(self) -> int:
         """Count the spans."""
         self._settle()
         return super().__len__()
 
     def __iter__(self) -> Iterator[Span]:
-        """List the spans."""
-        self._settle()
-        return super().__iter__()
+        """List the spans, as they are now."""
+        return iter([super(EntityGroup, self).__getitem__(i) for i in range(len(self))])
 
     def __getitem__(self, i: int) -> Span:
         """Return a span by its number."""
@@ -67,9 +69,12 @@ class EntityGroup(SpanGroup):
     def __delitem__(self, i: int) -> None:
         """Remove a span; spaCy 3.8 removes the one before it, or writes where there is none."""
         self._settle()
-        content = srsly.msgpack_loads(SpanGroup.to_bytes(self))
-        del content["spans"][self._normalize_index(i)]
-        super().from_bytes(srsly.msgpack_dumps(content))
+        i, packed, attrs = self._normalize_index(i), _packed(self), _attrs(self)
+        if len(attrs.get("places", ())) == len(packed):  # else others have changed the group
+            keep = [row != i for row in range(len(packed))]
+            _select(attrs, keep)
+        del packed[i]
+        _repack(self, packed)
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -102,22 +107,64 @@ class EntityGroup(SpanGroup):
             doc = self.doc
         except RuntimeError:  # it is gone, and its tokens with it
             return
-        content = srsly.msgpack_loads(SpanGroup.to_bytes(self))
-        rows = [_PACKED.unpack(row) for row in content["spans"]]
-        if all(_fits(doc, *row[3:]) for row in rows):
+        # Reading the tokens' lengths takes little beside comparing each span with its tokens.
+        tokens = hash(doc.to_array(LENGTH).tobytes())
+        if tokens == self._tokens:
             return
-        content["spans"] = []
-        for span_id, kb_id, label, _, _, *characters in rows:
-            if (span := doc.char_span(*characters)) is not None:
-                row = (span_id, kb_id, label, span.start, span.end, *characters)
-                content["spans"].append(_PACKED.pack(*row))
-        attrs = content["attrs"]
-        if "places" in attrs:
-            there = [doc.char_span(start, end) is not None for start, end, _ in attrs["places"]]
-            attrs["scores"] = attrs["scores"][np.array(there, dtype=bool)]
-            for name in ("places", "found_by"):
-                attrs[name] = [row for row, own in zip(attrs[name], there, strict=True) if own]
-        super().from_bytes(srsly.msgpack_dumps(content))
+        packed = []
+        rows = [_PACKED.unpack(row) for row in _packed(self)]
+        for span_id, kb_id, label, start, end, *characters in rows:
+            if not _fits(doc, start, end, *characters):
+                if (span := doc.char_span(*characters)) is None:
+                    continue
+                start, end = span.start, span.end
+            packed.append(_PACKED.pack(span_id, kb_id, label, start, end, *characters))
+        if len(packed) < len(rows) and "places" in (attrs := _attrs(self)):
+            places = attrs["places"]
+            _select(attrs, [doc.char_span(start, end) is not None for start, end, _ in places])
+        _repack(self, packed)
+        self._tokens = tokens
+
+
+def _packed(group: SpanGroup) -> list[bytes]:
+    """Read the spans of a group as they are, of which no token need be there."""
+    attrs = _attrs(group)
+    try:  # attributes of others may be of any type
+        SpanGroup.attrs.__set__(group, {})
+        spans: list[bytes] = srsly.msgpack_loads(SpanGroup.to_bytes(group))["spans"]
+    finally:
+        SpanGroup.attrs.__set__(group, attrs)
+    return spans
+
+
+def _repack(group: SpanGroup, spans: list[bytes]) -> None:
+    name, attrs = group.name, _attrs(group)
+    SpanGroup.from_bytes(group, srsly.msgpack_dumps({"name": name, "attrs": {}, "spans": spans}))
+    SpanGroup.attrs.__set__(group, attrs)
+
+
+def _select(attrs: dict[str, Any], keep: Sequence[bool]) -> None:
+    """Keep some of the rows of a group's attributes."""
+    attrs["scores"] = np.asarray(attrs["scores"])[np.array(keep, dtype=bool)]
+    for name in ("places", "found_by"):
+        attrs[name] = [row for row, own in zip(attrs[name], keep, strict=True) if own]
+
+
+def attrs_within(group: SpanGroup, start: int, end: int) -> dict[str, Any]:
+    """Cut the attributes of a component's group to a part of its doc.
+
+    Args:
+        group: The group.
+        start: The part's first character.
+        end: The character after its last.
+
+    Returns:
+        The attributes, with places counted from the part's first character.
+    """
+    attrs = dict(group.attrs)
+    _select(attrs, [start <= first and last <= end for first, last, _ in attrs["places"]])
+    attrs["places"] = [[first - start, last - start, own] for first, last, own in attrs["places"]]
+    return attrs
 
 
 class _Row(NamedTuple):
@@ -139,7 +186,7 @@ def write_group(
 ) -> None:
     """Set `doc.spans[key]` and its confidences, in the order of the spans' places.
 
-    What other components wrote to the same group stays there.
+    What other components of this kind wrote to the same group stays there.
 
     Args:
         doc: The doc.
@@ -279,7 +326,7 @@ def _spans_of(group: SpanGroup) -> list[Span]:
 
 def _packed_places(group: SpanGroup) -> list[tuple[int, int, int]]:
     """List the characters and the label's hash of each span, of which no token need be there."""
-    rows = map(_PACKED.unpack, srsly.msgpack_loads(SpanGroup.to_bytes(group))["spans"])
+    rows = map(_PACKED.unpack, _packed(group))
     return [(start, end, label) for _, _, label, _, _, start, end in rows]
 
 

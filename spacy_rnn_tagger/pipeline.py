@@ -29,7 +29,7 @@ from .layers.vocabulary import build_vocabularies
 from .loading import check_files, checked_loading, own_weights
 from .losses import annotation_loss, tutor_loss
 from .scoring import score_entities
-from .settings import CONFIGURED, Settings
+from .settings import CONFIGURED, DEFAULTS, Settings
 from .tags import TagScheme
 from .thresholds import Threshold, check_labels_of, of_each
 from .types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
@@ -70,11 +70,7 @@ _lock = threading.Lock()  # of a component, it would not pickle
     default_config={
         "model": DEFAULT_MODEL,
         "scheme": "BIO",
-        "spans_key": SPANS_KEY,
-        "candidates": None,
-        "threshold": 0.0,
-        "temperature": 1.0,
-        "incorrect_spans_key": None,
+        **DEFAULTS,
         "scorer": {"@scorers": "spacy_rnn_tagger.ner_scorer.v1"},
     },
     default_score_weights={
@@ -474,6 +470,7 @@ class RNNEntityRecognizer(TrainablePipe):
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Serialise the component."""
         exclude = tuple(exclude)
+        self.cfg.check()
         parts = {
             "cfg": lambda: json.dumps(self.cfg).encode(),
             "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
@@ -485,6 +482,7 @@ class RNNEntityRecognizer(TrainablePipe):
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the component to a folder."""
         exclude = tuple(exclude)
+        self.cfg.check()
         super().to_disk(path, exclude=(*exclude, "cfg"))
         if "cfg" not in exclude:  # spaCy writes nine digits of a number, and reads others
             (Path(path) / "cfg").write_text(json.dumps(self.cfg), encoding="utf-8")

@@ -1,6 +1,7 @@
 """The settings of a component: checked whenever one is set, and kept from being lost at loading."""
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from numbers import Real
@@ -9,14 +10,21 @@ from typing import Any
 import numpy as np
 
 from .errors import check_choice
+from .groups import SPANS_KEY
 from .tags import SCHEMES
 from .thresholds import check_labels_of, check_threshold
 
-# What may be changed in a trained component.
-ADJUSTABLE = ("threshold", "candidates", "temperature", "spans_key", "incorrect_spans_key")
+# What can be changed in a trained component, and what the factory has for it.
+DEFAULTS: dict[str, Any] = {
+    "spans_key": SPANS_KEY,
+    "candidates": None,
+    "threshold": 0.0,
+    "temperature": 1.0,
+    "incorrect_spans_key": None,
+}
 # Where the saved settings say what the config had for each of these, when they were saved.
 CONFIGURED = "config"
-_NAMES = ("labels", "scheme", *ADJUSTABLE, CONFIGURED)
+_NAMES = ("labels", "scheme", *DEFAULTS, CONFIGURED)
 
 
 class Settings(dict[str, Any]):
@@ -39,6 +47,36 @@ class Settings(dict[str, Any]):
         new = {name: _plain(value) for name, value in dict(*args, **values).items()}
         _check(dict(self), new)
         super().update(new)
+
+    def __ior__(self, values: Any) -> "Settings":  # type: ignore[override,misc]
+        """Set some settings, as `update` does."""
+        self.update(values)
+        return self
+
+    def __delitem__(self, name: str) -> None:
+        """Remove an entry of somebody else's.
+
+        Raises:
+            ValueError: It is a setting of the component.
+        """
+        if name in _NAMES:
+            raise ValueError(f"{name} is a setting of the component and can't be removed.")
+        super().__delitem__(name)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove an entry of somebody else's, and return it."""
+        value = self.get(name, *default)
+        if name in self:
+            del self[name]
+        return value
+
+    def check(self) -> None:
+        """Check all settings, for a threshold of one label can be set within its block.
+
+        Raises:
+            ValueError: A value is out of range.
+        """
+        _check({}, dict(self))
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """Set a setting that is not set."""
@@ -67,11 +105,23 @@ class Settings(dict[str, Any]):
         """
         before = saved.get(CONFIGURED)
         merged = {**saved, CONFIGURED: self[CONFIGURED]}
-        if before is not None:
-            for name, value in self[CONFIGURED].items():
-                if not _same(value, before.get(name)) and not _same(value, saved.get(name)):
-                    merged[name] = value
-        self.update(merged)
+        for name, value in self[CONFIGURED].items():
+            if _same(value, saved.get(name)) or (before and _same(value, before.get(name))):
+                continue
+            if before is not None:
+                merged[name] = value
+            if before is None or _same(value, DEFAULTS[name]):
+                # Of a pipeline that was saved before this was noted, or of a component that was
+                # created without settings: which of the two is meant can't be known.
+                warnings.warn(
+                    f"{name} is {value!r} in the config, and {saved.get(name)!r} in the component "
+                    f"that is loaded: {merged[name]!r} holds. Set it in the component, and save "
+                    "that, to be sure.",
+                    stacklevel=5,
+                )
+        _check_scheme(self, merged)
+        _check({}, merged, names=False)
+        super().update(merged)
 
 
 def _plain(value: Any) -> Any:
@@ -98,12 +148,14 @@ def _check_scheme(known: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         )
 
 
-def _check(known: dict[str, Any], new: dict[str, Any]) -> None:
-    for name in new:
+def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) -> None:
+    for name in new if names else ():
         # `cfg` is open to other people's entries, as in spaCy; a slip of the pen is none of them.
-        if name not in _NAMES and (near := get_close_matches(name, _NAMES, n=1)):
+        if name not in _NAMES and (near := get_close_matches(name, _NAMES, n=1, cutoff=0.85)):
             raise ValueError(f"There is no setting {name!r}. Did you mean {near[0]!r}?")
     values = {**known, **new}
+    if known.get("labels") and values["labels"] != known["labels"]:
+        raise ValueError("Labels belong to the network's output: add them with add_label.")
     if "scheme" in new:
         check_choice("scheme", new["scheme"], SCHEMES)
         _check_scheme(known, new)

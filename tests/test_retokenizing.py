@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.training import Example
 
 from spacy_rnn_tagger import confidence
+from spacy_rnn_tagger.batching import split_example
 from spacy_rnn_tagger.evaluation.running import find_outcomes
 from spacy_rnn_tagger.groups import SPANS_KEY, confidences, scored_spans, write_group
 
@@ -124,6 +126,41 @@ def test_what_others_do_with_the_group_disturbs_no_confidence(doc):
     assert confidence(doc.ents[0]) == 0.9
     assert len(group) == 4
     doc.to_bytes()
+
+
+def test_attributes_of_others_disturb_nothing(doc):
+    """What msgpack does not have, and rows that are no array any more."""
+    group = doc.spans[SPANS_KEY]
+    group.attrs["theirs"] = object()
+    group.attrs["scores"] = group.attrs["scores"].tolist()
+    merge(doc, (2, 4), (8, 10))
+    assert [span.text for span in group] == ["Red Fort", "New Delhi"]
+    assert list(group.attrs["scores"]) == [0.9, 0.8]
+    seen = []
+    for span in group:  # the list is that of before
+        seen.append(span.label_)
+        merge(doc, (0, 2)) if len(seen) == 1 else None
+    assert seen == ["FAC", "GPE"] and len(group) == 2
+    del group[0]
+    assert [span.text for span in group] == ["New Delhi"]
+    assert list(group.attrs["scores"]) == [0.8]
+    assert confidence(doc.ents[1]) == 0.8
+
+
+def test_parts_of_a_doc_have_the_rows_of_their_own(nlp):
+    """As batches by tokens make them; a part had the places of the whole doc."""
+    nlp = trained(nlp)
+    doc = nlp("We left Paris for Lima. " * 2 + "Charles Bridge, Prague, is old. " * 3)
+    whole = {(ent.start_char, ent.label_): confidence(ent) for ent in doc.ents}
+    assert len(set(whole.values())) > 4
+    at, found = 0, {}
+    for example in split_example(Example(doc, doc.copy()), 9):
+        for part in (example.predicted, example.reference):
+            assert [s.text for s, _ in scored_spans(part)] == [ent.text for ent in part.ents]
+            found.update({(at + e.start_char, e.label_): confidence(e) for e in part.ents})
+            nlp.get_pipe("rnn_ner")(part)
+        at += len(example.reference.text_with_ws)
+    assert found == whole
 
 
 def test_a_group_of_spancat_has_confidences_too(nlp):

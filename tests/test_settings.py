@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import warnings
 
 import pytest
 import spacy
@@ -94,7 +95,21 @@ def test_a_pipeline_that_was_saved_before_is_loaded(nlp, tmp_path):
     saved = json.loads(file.read_text())
     del saved["config"]
     file.write_text(json.dumps(saved))
-    assert load(tmp_path).threshold == 0.3
+    with pytest.warns(UserWarning, match="threshold is 0.0 in the config, and 0.3 .* 0.3 holds"):
+        assert load(tmp_path).threshold == 0.3
+    with pytest.warns(UserWarning, match="candidates is 0.2 in the config, and None .* None holds"):
+        assert load(tmp_path, candidates=0.2).candidates is None
+
+
+def test_a_setting_back_to_its_default(nlp, tmp_path):
+    """It may also be that of a component that was created without settings; so it is said."""
+    eager(nlp, threshold=0.7)
+    nlp.to_disk(tmp_path)
+    with pytest.warns(UserWarning, match="threshold is 0.0 in the config, and 0.7 .* 0.0 holds"):
+        assert load(tmp_path, threshold=0.0).threshold == 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(tmp_path).threshold == 0.7
 
 
 REFUSED = [
@@ -140,6 +155,32 @@ def test_settings_must_fit_each_other(nlp):
     pipe.cfg.update(spans_key=None, candidates=None)
     with pytest.raises(ValueError, match="the group that spans_key names"):
         pipe.candidates = 0.1
+
+
+def test_what_is_changed_in_place_is_checked_before_it_is_saved(nlp, tmp_path):
+    """spaCy's find-threshold sets one of several thresholds so. What could not be loaded again."""
+    pipe = eager(nlp, threshold={"FAC": 0.5})
+    pipe.threshold["GPE"] = 0.25
+    nlp.to_disk(tmp_path)
+    assert load(tmp_path).threshold == {"FAC": 0.5, "GPE": 0.25}
+    pipe.threshold["NOPE"] = 0.1
+    for save in (pipe.to_bytes, lambda: nlp.to_disk(tmp_path / "again")):
+        with pytest.raises(ValueError, match="must be one of 'FAC', 'GPE', but got 'NOPE'"):
+            save()
+
+
+def test_no_way_around_the_checks(nlp):
+    pipe = eager(nlp)
+    with pytest.raises(ValueError, match="threshold must be from 0 to 1"):
+        pipe.cfg |= {"threshold": 7}
+    for remove in (lambda: pipe.cfg.pop("threshold"), lambda: pipe.cfg.__delitem__("scheme")):
+        with pytest.raises(ValueError, match="can't be removed"):
+            remove()
+    with pytest.raises(ValueError, match="add them with add_label"):
+        pipe.cfg["labels"] = ["X"]
+    pipe.cfg["label_scheme"] = "theirs"
+    assert pipe.cfg.pop("label_scheme") == "theirs" and pipe.cfg.pop("label_scheme", 1) == 1
+    assert pipe.labels == ("FAC", "GPE") and pipe.threshold == 0.0
 
 
 def test_a_slip_of_the_pen_is_refused(nlp):
