@@ -14,8 +14,9 @@ Attributes of the group, a row for each span that was written:
 """
 
 import struct
+import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ from spacy.tokens import Doc, Span, SpanGroup
 SPANS_KEY = "rnn_ner"
 # How `SpanGroup.to_bytes` packs a span: id, kb_id, label, and its place in tokens and characters.
 _PACKED = struct.Struct(">QQQllll")
+
+# Threads may read one doc; a group has no attributes for a moment while its spans are read.
+_lock = threading.RLock()
 
 # A label and where it is: [start character, end character, label], a list because msgpack has no
 # tuples and rows are compared with one another.
@@ -88,13 +92,15 @@ class EntityGroup(SpanGroup):
 
     def to_bytes(self) -> bytes:
         """Serialise the group."""
-        self._settle()
-        return super().to_bytes()
+        with _lock:
+            self._settle()
+            return super().to_bytes()
 
     def copy(self, doc: Doc | None = None) -> "EntityGroup":
         """Copy the group, for another doc with the same tokens if one is given."""
-        self._settle()
-        plain = super().copy(doc=doc)
+        with _lock:
+            self._settle()
+            plain = super().copy(doc=doc)
         return EntityGroup(plain.doc, name=plain.name, attrs=plain.attrs, spans=list(plain))
 
     def _concat(self, other: Any, *, inplace: bool = False) -> SpanGroup:
@@ -109,8 +115,12 @@ class EntityGroup(SpanGroup):
             return
         # Reading the tokens' lengths takes little beside comparing each span with its tokens.
         tokens = hash(doc.to_array(LENGTH).tobytes())
-        if tokens == self._tokens:
-            return
+        if tokens != self._tokens:
+            with _lock:
+                self._find_tokens(doc)
+                self._tokens = tokens
+
+    def _find_tokens(self, doc: Doc) -> None:
         packed = []
         rows = [_PACKED.unpack(row) for row in _packed(self)]
         for span_id, kb_id, label, start, end, *characters in rows:
@@ -123,24 +133,26 @@ class EntityGroup(SpanGroup):
             places = attrs["places"]
             _select(attrs, [doc.char_span(start, end) is not None for start, end, _ in places])
         _repack(self, packed)
-        self._tokens = tokens
 
 
 def _packed(group: SpanGroup) -> list[bytes]:
     """Read the spans of a group as they are, of which no token need be there."""
-    attrs = _attrs(group)
-    try:  # attributes of others may be of any type
-        SpanGroup.attrs.__set__(group, {})
-        spans: list[bytes] = srsly.msgpack_loads(SpanGroup.to_bytes(group))["spans"]
-    finally:
-        SpanGroup.attrs.__set__(group, attrs)
+    with _lock:
+        attrs = _attrs(group)
+        try:  # without the attributes, for those of others may be of any type
+            SpanGroup.attrs.__set__(group, {})
+            spans: list[bytes] = srsly.msgpack_loads(SpanGroup.to_bytes(group))["spans"]
+        finally:
+            SpanGroup.attrs.__set__(group, attrs)
     return spans
 
 
 def _repack(group: SpanGroup, spans: list[bytes]) -> None:
-    name, attrs = group.name, _attrs(group)
-    SpanGroup.from_bytes(group, srsly.msgpack_dumps({"name": name, "attrs": {}, "spans": spans}))
-    SpanGroup.attrs.__set__(group, attrs)
+    with _lock:
+        content = {"name": group.name, "attrs": {}, "spans": spans}
+        attrs = _attrs(group)
+        SpanGroup.from_bytes(group, srsly.msgpack_dumps(content))
+        SpanGroup.attrs.__set__(group, attrs)
 
 
 def _select(attrs: dict[str, Any], keep: Sequence[bool]) -> None:
@@ -313,8 +325,11 @@ def _rows(attrs: dict[str, Any]) -> Iterator[tuple[Place, float, str | None]]:
     return zip(*columns, strict=True)
 
 
-# The attributes as they are, without looking for the tokens.
-_attrs: Callable[[SpanGroup], dict[str, Any]] = SpanGroup.attrs.__get__
+def _attrs(group: SpanGroup) -> dict[str, Any]:
+    """Get the attributes as they are, without looking for the tokens."""
+    with _lock:
+        attrs: dict[str, Any] = SpanGroup.attrs.__get__(group)
+    return attrs
 
 
 def _spans_of(group: SpanGroup) -> list[Span]:

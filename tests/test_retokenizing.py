@@ -1,5 +1,8 @@
 """Tokens that are merged or split after the component: confidences stay with their characters."""
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 import spacy
@@ -145,6 +148,32 @@ def test_attributes_of_others_disturb_nothing(doc):
     assert [span.text for span in group] == ["New Delhi"]
     assert list(group.attrs["scores"]) == [0.8]
     assert confidence(doc.ents[1]) == 0.8
+
+
+def test_threads_may_read_one_doc(nlp):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            doc = nlp.make_doc(TEXT)
+            doc.ents = ents = [Span(doc, *place) for place in (FORT, DELHI, PARIS)]
+            write_group(doc, SPANS_KEY, "rnn_ner", ents, list(SCORES.values()))
+            merge(doc, (0, 2), (5, 7))
+            barrier, found = threading.Barrier(4), []
+
+            def read(doc=doc, barrier=barrier, found=found):
+                barrier.wait()
+                found.append({span.text: confidence(span) for span in doc.spans[SPANS_KEY]})
+                found.append({span.text: confidence(span) for span in doc.copy().ents})
+
+            threads = [threading.Thread(target=read) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert found == [SCORES] * 8
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_parts_of_a_doc_have_the_rows_of_their_own(nlp):
