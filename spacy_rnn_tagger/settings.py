@@ -76,7 +76,7 @@ class Settings(dict[str, Any]):
         Raises:
             ValueError: A value is out of range.
         """
-        _check({}, dict(self))
+        _check({}, dict(self), names=False)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """Set a setting that is not set."""
