@@ -215,7 +215,8 @@ def write_group(
     if preset or former is not None:
         own = list(map(_Row, spans, places, scores, found_by))
         rows = _merged(doc, former, component, own, preset)
-        spans, places, scores, found_by = map(list, zip(*rows, strict=True)) if rows else ([],) * 4
+        spans, places = [row.span for row in rows], [row.place for row in rows]
+        scores, found_by = [row.score for row in rows], [row.found_by for row in rows]
     attrs = {"scores": np.array(scores), "places": places, "found_by": found_by}
     doc.spans[key] = EntityGroup(doc, name=key, spans=spans, attrs=attrs)
 
@@ -321,7 +322,7 @@ def _found(doc: Doc) -> dict[tuple[int, int, str], tuple[float, str]]:
 
 
 def _rows(attrs: dict[str, Any]) -> Iterator[tuple[Place, float, str | None]]:
-    columns = attrs["places"], attrs["scores"].tolist(), attrs["found_by"]
+    columns = attrs["places"], np.asarray(attrs["scores"]).tolist(), attrs["found_by"]
     return zip(*columns, strict=True)
 
 

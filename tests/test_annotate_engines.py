@@ -116,10 +116,7 @@ def test_two_processes_write_the_same(model, many, tmp_path):
     assert len(rows(tmp_path / "two")) == 2000
 
 
-def test_a_process_that_dies_is_told_with_its_shards(model, many, tmp_path):
-    code = tmp_path / "code.py"
-    code.write_text(
-        """
+DIES = """
 import os
 from spacy.language import Language
 
@@ -127,7 +124,11 @@ from spacy.language import Language
 def dies(doc):
     return os._exit(9) if doc.text.startswith("37 ") else doc
 """
-    )
+
+
+def test_a_process_that_dies_is_told_with_its_shards(model, many, tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text(DIES)
     dying = with_component(model, "dies", tmp_path / "dying")
     job = Job(dying, str(many), str(tmp_path / "out"), shard_size=100, code=code)
     with pytest.raises(RuntimeError, match=r"many.txt, records 101 to 200") as caught:
@@ -137,7 +138,7 @@ def dies(doc):
 
 
 def test_a_disk_that_is_full_in_another_process(tmp_path):
-    """Also an error that can't be sent between processes is told."""
+    """Also an error that can't be sent between processes is reported."""
     lines = make_many(tmp_path / "in.txt", 4)
     out = tmp_path / "out"
     out.mkdir()
@@ -224,21 +225,12 @@ def dies_once(doc):
             assert marker.exists()
             outputs[engine] = contents(tmp_path / engine)
             if engine == "ray":
-                assert len(list(seen.iterdir())) > 2  # two, and one in the place of the dead one
+                assert len(list(seen.iterdir())) > 2  # two, and one that replaces the dead one
         assert outputs["ray"] == outputs["local"]
 
     def test_a_shard_that_kills_every_actor_is_told(self, model, tmp_path):
         code = tmp_path / "code.py"
-        code.write_text(
-            """
-import os
-from spacy.language import Language
-
-@Language.component("dies")
-def dies(doc):
-    return os._exit(9) if doc.text.startswith("37 ") else doc
-"""
-        )
+        code.write_text(DIES)
         dying = with_component(model, "dies", tmp_path / "dying")
         lines = tmp_path / "lines.txt"
         lines.write_text("".join(f"{i} is one.\n" for i in range(60)))
