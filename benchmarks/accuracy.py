@@ -14,9 +14,10 @@ A file in TOML names the corpora and the systems:
     like = "rnn_ner"
     changes = { "components.rnn_ner.model.decoder" = "softmax" }
 
-`changes` sets values by their dotted paths, whole blocks too; null deletes (TOML has none, so it is
-the string "null"). `python -m benchmarks.accuracy train` trains all with `spacy train`;
-what is trained with the same config is not trained again. `... evaluate` prints the table.
+`changes` sets values or whole blocks by their dotted paths; the string "null" deletes one, since
+TOML has no null. Paths are relative to the working directory. `python -m benchmarks.accuracy train`
+trains all systems with `spacy train`, and skips those that were trained with the same config.
+`... evaluate` prints the table.
 """
 
 import os
@@ -50,15 +51,24 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 class Comparison:
     """What a file asks for.
 
-    data: the corpora's paths, by split.
-    systems: for each name its base config and what is changed in it.
+    Attributes:
+        data: The paths of the corpora, by split.
+        systems: For each name, its base config and the changes to it.
     """
 
     data: dict[str, str]
     systems: dict[str, tuple[Path, dict[str, Any]]]
 
     def config(self, name: str, seed: int) -> Config:
-        """Build the config of one training."""
+        """Build the config of one training.
+
+        Args:
+            name: The system.
+            seed: The seed of the training.
+
+        Returns:
+            The config, without its variables filled in.
+        """
         base, changes = self.systems[name]
         config = load_config(base, interpolate=False)
         paths = {f"paths.{split}": self.data[split] for split in ("train", "dev")}
@@ -77,7 +87,14 @@ class Comparison:
 def read_comparison(path: Path) -> Comparison:
     """Read a file of systems.
 
-    RAISES ValueError: a system has neither `config` nor `like`, or what it is like is not there.
+    Args:
+        path: The file, in TOML.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: A system has neither `config` nor `like`, or `like` names no system before it.
     """
     content = tomllib.loads(path.read_text(encoding="utf8"))
     systems: dict[str, tuple[Path, dict[str, Any]]] = {}
@@ -115,9 +132,15 @@ def train(
 
 
 def train_once(config: Config, folder: Path, threads: int) -> None:
-    """Train a pipeline, unless it is there and was trained with this config.
+    """Train a pipeline, unless it exists and was trained with this config.
 
-    RAISES RuntimeError: `spacy train` failed; the error has the end of what it printed.
+    Args:
+        config: The config.
+        folder: The folder for the pipeline.
+        threads: How many threads the training may use.
+
+    Raises:
+        RuntimeError: `spacy train` failed; the message has the end of its output.
     """
     if (folder / "config.cfg").is_file():
         if load_config(folder / "config.cfg", interpolate=False) == config:

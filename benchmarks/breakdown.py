@@ -9,10 +9,11 @@ from unittest.mock import patch
 
 from spacy.tokens import Doc
 
-from spacy_rnn_tagger import inference, pipeline
-from spacy_rnn_tagger.constraints import Constraints
 from spacy_rnn_tagger.modules import rnn
 from spacy_rnn_tagger.modules.padding import Padding
+from spacy_rnn_tagger.pipeline import inference
+from spacy_rnn_tagger.pipeline import rnn_ner as pipeline
+from spacy_rnn_tagger.pipeline.constraints import Constraints
 
 from .systems import rnn_ner, trained
 from .tagging import BATCH_SIZE
@@ -79,7 +80,7 @@ def _watched(pipe: Any) -> Iterator[Stopwatch]:
         (pipe, "predict", _REST),
         (pipe, "set_annotations", "spans to doc.ents"),
         (pipeline, "read_constraints", "presets and words"),
-        (inference, "decode", "decode"),
+        (inference, "viterbi", "decode"),
         (inference, "span_posteriors", "confidence"),
         (pipeline, "write_group", "confidence"),
         (Constraints, "find", "tags to spans"),

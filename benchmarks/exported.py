@@ -20,8 +20,8 @@ from spacy.tokens import Doc
 from spacy.training import Corpus
 
 from spacy_rnn_tagger import tune_process
-from spacy_rnn_tagger.exported.export import export_pipeline
-from spacy_rnn_tagger.groups import confidence
+from spacy_rnn_tagger.onnx.conversion import export_pipeline
+from spacy_rnn_tagger.pipeline.span_groups import confidence
 
 from .measure import alternate, median, ratio
 from .report import show_rows

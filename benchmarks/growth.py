@@ -64,7 +64,11 @@ def measure_growth() -> dict[str, list[dict[str, Any]]]:
 def measure_point(change: dict[str, Any]) -> dict[str, Any]:
     """Measure one point in a process of its own.
 
-    RETURNS: what was varied, microseconds a token, and the peak memory in MB.
+    Args:
+        change: The settings that differ from `POINT`.
+
+    Returns:
+        What was varied, microseconds per token, and the peak memory in MB.
     """
     command = [sys.executable, "-m", "benchmarks.growth", json.dumps({**POINT, **change})]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

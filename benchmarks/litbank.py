@@ -41,8 +41,16 @@ Sentence = list[list[str]]  # of each token: its form, then one tag a layer
 def read_splits(folder: Path, vocab: Vocab) -> dict[str, list[Doc]]:
     """Read the docs of the three splits.
 
-    RAISES FileNotFoundError: the folder has none of LitBank's files.
-    RAISES ValueError: a file is not in LitBank's format.
+    Args:
+        folder: LitBank's folder `entities/tsv`.
+        vocab: The vocab for the docs.
+
+    Returns:
+        The docs, by split.
+
+    Raises:
+        FileNotFoundError: The folder has none of LitBank's files.
+        ValueError: A file is not in LitBank's format.
     """
     splits: dict[str, list[Doc]] = {"train": [], "dev": [], "test": []}
     for split, book in split_books(folder):
@@ -53,7 +61,14 @@ def read_splits(folder: Path, vocab: Vocab) -> dict[str, list[Doc]]:
 def split_books(folder: Path) -> Iterator[tuple[str, Path]]:
     """List the books with their splits.
 
-    RAISES FileNotFoundError: the folder has none of LitBank's files.
+    Args:
+        folder: LitBank's folder `entities/tsv`.
+
+    Yields:
+        The split of a book, and its file.
+
+    Raises:
+        FileNotFoundError: The folder has none of LitBank's files.
     """
     books = sorted(folder.glob("*_brat.tsv"), key=_number)
     if not books:

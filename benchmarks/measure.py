@@ -19,10 +19,13 @@ Rates = dict[str, list[float]]
 def alternate(systems: Mapping[str, Callable[[], Callable[[], int]]], rounds: int) -> Rates:
     """Time each system once a round, in turn; a first round, not counted, warms up.
 
-    systems: of each name, what prepares a round and returns the work to be timed; that returns its
-        number of tokens.
+    Args:
+        systems: For each name, a function that prepares a round and returns the work to time, which
+            in turn returns its number of tokens.
+        rounds: How many rounds to time.
 
-    RETURNS: of each name, tokens a second in each round.
+    Returns:
+        For each name, the tokens per second of each round.
     """
     rates: Rates = {name: [] for name in systems}
     # The texts and pipelines at hand are the benchmark's own burden: without this, the collector
@@ -91,7 +94,8 @@ def memory() -> float:
 def memory_in_use() -> float:
     """Return what is allocated now, in MB: without free memory that the allocator keeps.
 
-    RETURNS: NaN where the allocator does not tell (glibc 2.33 and later does).
+    Returns:
+        The memory in MB; NaN where the allocator does not report it (glibc does since 2.33).
     """
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is None:

@@ -20,7 +20,10 @@ console = Console(width=120)
 def show_rates(title: str, results: dict[str, Rates], bases: dict[str, str]) -> None:
     """Print tokens a second, and for each base the ratio to it.
 
-    bases: the heading of a column, and the system that it divides by.
+    Args:
+        title: What was measured.
+        results: For each name of a table, the rates of its systems.
+        bases: For the heading of a column, the system that the others are divided by.
     """
     for name, rates in results.items():
         table = Table("system", "tokens a second", *bases, title=f"{title}: {name}")

@@ -61,9 +61,16 @@ def soak(
 ) -> Iterator[dict[str, float]]:
     """Tag texts in memory zones.
 
-    YIELDS: at equal distances, the tokens so far, the memory that the process holds and the part of
-        it that is in use in MB, the words in the string store, and tokens a second since the last
-        point.
+    Args:
+        nlp: The pipeline.
+        texts: Texts to tag, without end.
+        tokens: How many tokens to tag.
+        rounds: How many points to measure.
+
+    Yields:
+        At equal distances: the tokens so far, the memory that the process holds and the part of it
+        that is in use, in MB, the words in the string store, and the tokens per second since the
+        last point.
     """
     done = entities = 0
     began, since = time.perf_counter(), 0

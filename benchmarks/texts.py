@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn_tagger.corpus import corpus_files, read_docs
+from spacy_rnn_tagger.formats.corpus import corpus_files, read_docs
 
 from .litbank import read_splits
 

@@ -16,8 +16,8 @@ import typer
 from spacy.language import Language
 
 from spacy_rnn_tagger import tune_process
+from spacy_rnn_tagger.bulk.annotating import run
 from spacy_rnn_tagger.bulk.job import Job
-from spacy_rnn_tagger.cli.annotate import annotate
 
 from .measure import alternate, median
 from .report import console, show_rates
@@ -100,7 +100,7 @@ def _annotation(
     def prepare() -> Callable[[], int]:
         shutil.rmtree(output, ignore_errors=True)
         job = Job(model, str(lines), str(output))
-        return lambda: annotate(job, engine, n_process).tokens
+        return lambda: run(job, engine, n_process).tokens
 
     return prepare
 

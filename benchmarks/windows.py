@@ -13,9 +13,7 @@ import typer
 from spacy.tokens import Doc
 
 from spacy_rnn_tagger import tune_process
-from spacy_rnn_tagger.layers.lattice import lattice_of
-from spacy_rnn_tagger.modules.crf import forward_backward
-from spacy_rnn_tagger.modules.steps import Steps
+from spacy_rnn_tagger.crf.forward_backward import forward_backward
 
 from .report import show_rows
 from .soak import paragraphs
@@ -60,7 +58,7 @@ def _read(
     nlp = spacy.load(model, config={"components": settings})
     pipe: Any = nlp.get_pipe("rnn_ner")
     found = pipe.infer([Doc(nlp.vocab, words=words)])
-    p = forward_backward(lattice_of(found.scores, pipe.tags), Steps(found.scores.lengths)).tags
+    p = forward_backward(found.lattice, found.order).tags
     [entities] = found.locate(found.entities())
     return p, set(entities)
 

@@ -1,6 +1,8 @@
 """Messages of the errors that are ours; where spaCy has a code for a case, spaCy's is used."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 _CUT = "..."
 
@@ -85,3 +87,32 @@ def check_rate(setting: str, received: float) -> None:
     """Raise ValueError unless `received` is in [0, 1)."""
     if not 0 <= received < 1:
         raise in_unit_interval(setting, received)
+
+
+@contextmanager
+def loading(source: str) -> Iterator[None]:
+    """Turn whatever a damaged pipeline or config causes into one error that names it.
+
+    Args:
+        source: The folder, package or file.
+
+    Yields:
+        Once, for the pipeline to be loaded.
+
+    Raises:
+        ValueError: It is damaged, or spaCy refuses it.
+        ImportError: It needs a package that is not installed.
+        OSError: It can't be read.
+    """
+    try:
+        yield
+    except (ImportError, MemoryError, OSError):
+        raise
+    except Exception as error:  # readers of config, JSON, msgpack and arrays raise their own
+        reason = str(error).strip() if isinstance(error, ValueError) else described(error)
+        raise ValueError(f"{source} can't be loaded: {reason}") from error
+
+
+def as_warning(note: str) -> None:
+    """Give a note to whoever calls a public function: a `UserWarning` at the place of the call."""
+    warnings.warn(note, UserWarning, stacklevel=3)

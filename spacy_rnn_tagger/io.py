@@ -28,17 +28,32 @@ class NotUTF8Error(UnicodeDecodeError):
         self.where = where
 
     def __str__(self) -> str:
-        byte = self.object[self.start]
-        return f"{self.where}: not UTF-8 (byte 0x{byte:02x}: {self.reason}); save it as UTF-8"
+        return f"{self.where}: {not_utf8(self)}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return NotUTF8Error, (self.where, UnicodeDecodeError(*self.args))
 
 
-def suffix_of(name: str | Path) -> str:
-    """Return what a file's name says of its form: ".jsonl" for `a.jsonl`, `A.JSONL.gz` and URLs.
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Describe text in another encoding than UTF-8, and what to do about it."""
+    byte = error.object[error.start]
+    return f"not UTF-8 (byte 0x{byte:02x}: {error.reason}); save it as UTF-8"
 
-    A compressed file has the suffix of what is in it. The query of an HTTP address is left out.
+
+def printable(name: str | Path) -> str:
+    """Return a file's name in a form that can be written: names on a disk need not be UTF-8."""
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def suffix_of(name: str | Path) -> str:
+    """Return the suffix that says which format a file has, in lower case.
+
+    Args:
+        name: A path or a URL. The query of an HTTP address is ignored.
+
+    Returns:
+        ".jsonl" for `a.jsonl` and `A.JSONL.gz`: a compressed file has the suffix of its content.
+            Empty if there is none.
     """
     name = str(name)
     if name.lower().startswith(("http://", "https://")):
@@ -48,7 +63,7 @@ def suffix_of(name: str | Path) -> str:
 
 
 def is_compressed(name: str | Path) -> bool:
-    """Tell by its name whether a file is compressed."""
+    """Tell from its name whether a file is compressed."""
     path = urlsplit(str(name)).path if "://" in str(name) else str(name)
     return path.lower().endswith(_GZIP)
 
@@ -58,20 +73,49 @@ def decompressed(file: IO[bytes], name: str | Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if is_compressed(name) else file
 
 
-def raw_lines(file: IO[bytes], name: str | Path) -> Iterator[bytes]:
-    """List the lines of an open file, decompressed, without the byte-order mark.
-
-    Raises:
-        OSError: The file is damaged.
-    """
-    first = True
+@contextmanager
+def _damage_named(name: str | Path) -> Iterator[None]:
+    """Raise OSError for a file that is not compressed as its name says, or that was cut short."""
     try:
-        for line in decompressed(file, name):
-            yield line.removeprefix(_BOM) if first else line
-            first = False
-    # No compressed file, or one that was cut short.
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise OSError(f"{name} is damaged: {error}") from error
+
+
+def raw_content(file: IO[bytes], name: str | Path) -> bytes:
+    """Read an open file, decompressed if its name ends in ".gz", without the byte-order mark.
+
+    Raises:
+        OSError: The file can't be read, or is damaged.
+    """
+    with _damage_named(name):
+        return decompressed(file, name).read().removeprefix(_BOM)
+
+
+def raw_lines(file: IO[bytes], name: str | Path, *, split_cr: bool = True) -> Iterator[bytes]:
+    """Read the lines of an open file, decompressed if its name ends in ".gz".
+
+    Args:
+        file: The file, open in binary mode.
+        name: Its name.
+        split_cr: Whether a carriage return alone ends a line too.
+
+    Yields:
+        The lines without their line ends, the first one without the byte-order mark.
+
+    Raises:
+        OSError: The file can't be read, or is damaged.
+    """
+    first = True
+    with _damage_named(name):
+        for raw in decompressed(file, name):
+            line = raw.removesuffix(b"\n").removesuffix(b"\r")
+            if first:
+                line, first = line.removeprefix(_BOM), False
+            if split_cr and b"\r" in line:
+                yield from line.split(b"\r")
+            else:
+                yield line
 
 
 def skip_bom(file: IO[bytes]) -> None:
@@ -81,9 +125,14 @@ def skip_bom(file: IO[bytes]) -> None:
 
 
 def lines_of(file: IO[bytes], name: str | Path) -> Iterator[str]:
-    """Read the lines of an open file in UTF-8, compressed or not, without their line ends.
+    """Read the lines of an open file in UTF-8, compressed or not.
 
-    Lines end with a line feed, a carriage return, or both.
+    Args:
+        file: The file, open in binary mode.
+        name: Its name.
+
+    Yields:
+        The lines without their line ends: a line feed, a carriage return, or both.
 
     Raises:
         NotUTF8Error: The file is not UTF-8.
@@ -91,14 +140,19 @@ def lines_of(file: IO[bytes], name: str | Path) -> Iterator[str]:
     """
     for number, raw in enumerate(raw_lines(file, name), start=1):
         try:
-            line = raw.decode("utf-8")
+            yield raw.decode("utf-8")
         except UnicodeDecodeError as error:
             raise NotUTF8Error(f"{name}, line {number}", error) from None
-        yield from line.removesuffix("\n").removesuffix("\r").split("\r")
 
 
 def read_lines(path: Path) -> Iterator[str]:
     """Read the lines of a text file, as `lines_of` does.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The lines without their line ends.
 
     Raises:
         NotUTF8Error: The file is not UTF-8.
@@ -116,7 +170,7 @@ def read_text(path: Path) -> str:
         OSError: The file can't be read, or is damaged.
     """
     with path.open("rb") as file:
-        raw = b"".join(raw_lines(file, path))
+        raw = raw_content(file, path)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -125,14 +179,22 @@ def read_text(path: Path) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Raise OSError if a file can't be written here for its path alone; asked before long work."""
+    """Check before long work whether a path can name a file to write.
+
+    Raises:
+        OSError: It is a folder, or in a file.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file.")
     _check_parents(path)
 
 
 def check_folder(path: Path) -> None:
-    """Raise OSError if a folder can't be written here for its path alone."""
+    """Check before long work whether a path can name a folder to write.
+
+    Raises:
+        OSError: It is a file, or in one.
+    """
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"{path} is a file; name a folder.")
     _check_parents(path)
@@ -145,10 +207,14 @@ def _check_parents(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name and rename it; its folder is made if it is not there.
+    """Write a file as a whole or not at all, and create its folder if necessary.
 
-    Two writers of one file don't meet in its unfinished form. What can't be finished is removed.
-    A link stays a link, to the new file; a device is written to.
+    It is written under another name and renamed, so two writers never share an unfinished file; one
+    that can't be finished is removed. A link stays a link, to the new file; a device is written to.
+
+    Args:
+        path: The file.
+        content: What it is to contain.
 
     Raises:
         OSError: The file can't be written.
@@ -170,10 +236,16 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def folder_whole(path: Path) -> Iterator[Path]:
-    """Give a folder to write to, which gets its name when all is written.
+    """Provide a folder to write to, which is renamed when everything is written.
 
-    A folder of that name is replaced as a whole; whether it may be is for the caller to check.
-    What can't be finished is removed.
+    A folder with the final name is replaced as a whole; the caller checks whether it may be. What
+    can't be finished is removed.
+
+    Args:
+        path: The final name.
+
+    Yields:
+        The folder to write to, which is empty.
 
     Raises:
         OSError: The folder can't be written.

@@ -7,12 +7,9 @@ from spacy.training import Example
 from spacy.vectors import Vectors
 from thinc.api import fix_random_seed
 
-from spacy_rnn_tagger.architectures import (
-    build_lexeme_embed_v1,
-)
-from spacy_rnn_tagger.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
-
-from .evaluated import make_folder
+from spacy_rnn_tagger.models.architectures import build_lexeme_embed_v1
+from spacy_rnn_tagger.models.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
+from tests.evaluation.evaluated import make_folder
 
 TRAIN = [
     ("Red Fort is in Delhi.", [(0, 8, "FAC"), (15, 20, "GPE")]),
@@ -110,10 +107,14 @@ def trained(nlp, steps=40, **config):
 
 
 def eager(nlp, labels=("FAC", "GPE"), *, seed=4, name="rnn_ner", **config):
-    """Add a component with random weights that takes most words for entities."""
+    """Add a component with random weights that takes most words for entities.
+
+    Its scheme is BIO, so that tests can enumerate paths of few tags.
+    """
     small = {"hidden_width": 8, "dropout": 0.0, "tok2vec": {"width": 8, "rows": [50] * 4}}
     model = {**small, **config.pop("model", {})}
-    pipe = nlp.add_pipe("rnn_ner", name=name, config={"model": model, **config})
+    config = {"scheme": "BIO", "model": model, **config}
+    pipe = nlp.add_pipe("rnn_ner", name=name, config=config)
     example = Example.from_dict(nlp.make_doc("Red Fort"), {})
     fix_random_seed(seed)
     pipe.initialize(lambda: [example], nlp=nlp, labels=labels)

@@ -26,9 +26,8 @@ from benchmarks.pipelines import app as pipelines
 from benchmarks.systems import floors, rnn_ner, trained
 from benchmarks.texts import batches, examples, first_tokens, unannotated
 from benchmarks.throughput import app as throughput
-
-from .conftest import TRAIN, make_examples
-from .conftest import trained as trained_on_examples
+from tests.conftest import TRAIN, make_examples
+from tests.conftest import trained as trained_on_examples
 
 BOOK = """\
 The\tO\tB-FAC\tO

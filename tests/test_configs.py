@@ -1,12 +1,19 @@
-"""Every config that ships: valid, complete, and it trains."""
+"""Every config that ships: valid, complete, in the wheel, and it trains. One default everywhere."""
 
+import inspect
 import io
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import spacy
 import srsly
+import tomllib
 from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc, DocBin, Span
@@ -15,9 +22,18 @@ from spacy.training.loop import train
 from spacy.training.pretrain import pretrain
 from spacy.util import load_config, registry
 
+from spacy_rnn_tagger.models.architectures import build_lexeme_embed_v1, build_rnn_tagger_v1
+from spacy_rnn_tagger.pipeline.rnn_ner import RNNEntityRecognizer
+
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
 STEPS = {"training.max_steps": 4, "training.eval_frequency": 2, "training.patience": 0}
+# The tables of settings in README, by the line above each.
+TABLES = {
+    "Component `rnn_ner`:": "component",
+    "`spacy_rnn_tagger.RNNTagger.v1`:": "RNNTagger",
+    "`spacy_rnn_tagger.LexemeEmbed.v1`, computed": "LexemeEmbed",
+}
 
 
 @pytest.fixture
@@ -191,3 +207,137 @@ def test_pretrain_and_start_from_it(name, pretraining, component, overrides_for,
     assert np.array_equal(first.get_param(parameter), again.get_param(parameter))
     assert not np.array_equal(first.get_param(parameter), started.get_param(parameter))
     assert first.attrs["dropout"] == started.attrs["dropout"] > 0
+
+
+def documented(start):
+    """Read one table of README's settings: the default of each, as Python has it."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Settings")[2]
+    table = section.partition(start)[2].lstrip("\n").partition("| setting | default | |\n")[2]
+    defaults = {}
+    for line in table.partition("\n\n")[0].splitlines()[1:]:
+        _, name, default, *_ = line.split("|")
+        defaults[name.strip(" `")] = default.strip(" `")
+    return defaults
+
+
+def parsed(value):
+    """Read a default as JSON, or leave it as a name or sentence."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def keyword_defaults(function):
+    """List the defaults of a function's settings; None stands for one that must be given."""
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        each.name: None if each.default is each.empty else each.default
+        for each in parameters
+        if each.kind is each.KEYWORD_ONLY
+    }
+
+
+@pytest.fixture
+def defaults():
+    """The settings of the factory, of each architecture, and of rnn_ner.cfg, by table."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_ner")
+    of = {"factory": nlp.config, "config": load_config(ROOT / "configs" / "rnn_ner.cfg")}
+    found = {}
+    for source, config in of.items():
+        component = dict(config["components"]["rnn_ner"])
+        model = dict(component.pop("model"))
+        embed = dict(model.pop("tok2vec"))
+        assert component.pop("factory") == "rnn_ner"
+        found[source] = {"component": component, "RNNTagger": model, "LexemeEmbed": embed}
+    found["class"] = {
+        "component": keyword_defaults(RNNEntityRecognizer),
+        "RNNTagger": keyword_defaults(build_rnn_tagger_v1),
+        "LexemeEmbed": keyword_defaults(build_lexeme_embed_v1),
+    }
+    return found
+
+
+@pytest.mark.parametrize("table", TABLES.values())
+def test_the_factory_and_the_config_agree(table, defaults):
+    factory, config = defaults["factory"][table], defaults["config"][table]
+    if table == "LexemeEmbed":  # null is what the config spells out
+        assert factory.pop("attrs") is None and factory.pop("rows") is None
+        spelt = {name: config.pop(name) for name in ("attrs", "rows")}
+        shapes = [
+            [(node.attrs.get("attrs"), node.maybe_get_dim("nV")) for node in embed.walk()]
+            for embed in (build_lexeme_embed_v1(), build_lexeme_embed_v1(**spelt))
+        ]
+        assert shapes[0] == shapes[1]
+    assert factory == config
+
+
+@pytest.mark.parametrize("table", TABLES.values())
+def test_the_factory_and_the_python_api_agree(table, defaults):
+    factory, ours = defaults["factory"][table], defaults["class"][table]
+    for name in ("scorer", "tok2vec", "@architectures"):  # objects in Python
+        factory.pop(name, None)
+        ours.pop(name, None)
+    assert factory == ours
+
+
+@pytest.mark.parametrize("start,table", TABLES.items(), ids=TABLES.values())
+def test_readme_documents_the_defaults_of_the_factory(start, table, defaults):
+    factory = defaults["factory"][table]
+    written = {name: parsed(value) for name, value in documented(start).items()}
+    if table == "component":
+        assert written.pop("model") == "RNNTagger.v1"
+        assert written["scorer"] == factory.pop("scorer")["@scorers"]
+        del written["scorer"]
+    if table == "RNNTagger":
+        assert written.pop("tok2vec") == ""
+    if table == "LexemeEmbed":
+        embed = build_lexeme_embed_v1()
+        config = defaults["config"][table]
+        assert written.pop("attrs") == config["attrs"]
+        assert written.pop("rows") == "5000 for NORM, else 2500"
+        assert config["rows"] == [5000 if attr == "NORM" else 2500 for attr in config["attrs"]]
+        assert embed.get_dim("nO") == written["width"]
+        del factory["attrs"], factory["rows"]
+    factory.pop("@architectures", None)
+    assert written == factory
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names of all files in the wheel, built from a copy: setuptools writes beside sources."""
+    pytest.importorskip("setuptools", minversion="77")
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("spacy_rnn_tagger", "configs"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    command = "import setuptools.build_meta as build; build.build_wheel('dist')"
+    done = subprocess.run([sys.executable, "-c", command], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    [path] = (folder / "dist").glob("*.whl")
+    return set(ZipFile(path).namelist())
+
+
+def test_every_folder_of_modules_is_a_listed_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {path.parent for path in (ROOT / "spacy_rnn_tagger").rglob("*.py")}
+    packages = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    elsewhere = settings["package-dir"]
+    assert set(settings["packages"]) == packages | elsewhere.keys()
+    assert all((ROOT / folder / "__init__.py").is_file() for folder in elsewhere.values())
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel):
+    package = ROOT / "spacy_rnn_tagger"
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    expected = {str(path.relative_to(ROOT)) for path in files}
+    assert {name for name in wheel if not name.startswith("spacy_rnn_tagger/configs/")} >= expected
+
+
+def test_the_wheel_has_every_config(wheel):
+    prefix = "spacy_rnn_tagger/configs/"
+    shipped = {name.removeprefix(prefix) for name in wheel if name.startswith(prefix)}
+    assert shipped == {"__init__.py", *(path.name for path in CONFIGS)}

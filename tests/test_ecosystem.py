@@ -7,8 +7,8 @@ from spacy.cli._util import app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from .conftest import TRAIN, make_examples, trained
-from .test_pipeline import found
+from tests.conftest import TRAIN, make_examples, trained
+from tests.pipeline.test_rnn_ner import found
 
 CLI = CliRunner()
 

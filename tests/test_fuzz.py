@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .conftest import eager
+from tests.conftest import eager
 
 KEY = "wrong"
 SETTINGS = [("BIO", "crf"), ("BILUO", "softmax"), ("IO", "crf"), ("BIO", "softmax")]

@@ -8,8 +8,8 @@ import spacy
 import torch
 from thinc.api import get_current_ops, set_current_ops
 
-from .conftest import TRAIN, trained
-from .test_pipeline import found
+from tests.conftest import TRAIN, trained
+from tests.pipeline.test_rnn_ner import found
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -12,8 +12,7 @@ import torch
 from thinc.api import Adam
 
 from spacy_rnn_tagger import confidence
-
-from .conftest import make_examples, trained
+from tests.conftest import make_examples, trained
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,8 +27,8 @@ def refused(*arguments, **options):
     raise AssertionError("looks for mallopt")
 ctypes.CDLL = refused
 
-import spacy, spacy_rnn_tagger.pipeline, spacy_rnn_tagger.architectures
-import spacy_rnn_tagger.exported.architectures, spacy_rnn_tagger.bulk.engines
+import spacy, spacy_rnn_tagger.pipeline.rnn_ner, spacy_rnn_tagger.models.architectures
+import spacy_rnn_tagger.onnx.architectures, spacy_rnn_tagger.bulk.engines
 nlp = spacy.blank("en")
 pipe = nlp.add_pipe("rnn_ner")
 pipe.add_label("GPE")

@@ -8,10 +8,9 @@ import spacy
 from typer.testing import CliRunner
 
 from benchmarks.soak import app, hostile_texts, paragraphs, soak
-from spacy_rnn_tagger.bulk.sources import Record
 from spacy_rnn_tagger.bulk.tagging import tag_records
-
-from .conftest import TRAIN, eager, trained
+from spacy_rnn_tagger.formats.record import Record
+from tests.conftest import TRAIN, eager, trained
 
 
 def test_hostile_input_is_tagged_or_refused(nlp):

@@ -1,6 +1,6 @@
 """Tagging whole corpora: records are read from files, tagged in shards, and written as they came.
 
-`sources` reads, `tagging` tags, and `outputs` writes, all of them by `storage`. A `job` says what
-to do and what is done already, by what `identity` knows of the pipeline; `engines` do it, and
-`annotating` does a job from its beginning to its end.
+`annotating` has the public function. `sources` finds files and divides their records into shards,
+`tagging` tags them, and `outputs` writes them, in the formats of `formats`. A `job` says what to do
+and what is done already, based on what `identity` knows about the pipeline; `engines` do it.
 """

@@ -1,32 +1,139 @@
-"""A job from its beginning to its end."""
+"""Annotating a corpus from its beginning to its end, or from where it was stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import check_at_least, check_choice
+from ..errors import as_warning, check_at_least, check_choice
 from .engines import run_local, run_ray
 from .job import Counts, Job
 
 ENGINES = ("local", "ray")
 
 
+@dataclass(frozen=True)
+class Annotated:
+    """What was annotated.
+
+    Attributes:
+        docs: Records that were tagged and written in this run.
+        tokens: Their tokens.
+        entities: Their entities.
+        failed: Records that failed in this run.
+        before: Records that earlier runs have done, including those that failed.
+        failed_before: Records that failed in earlier runs.
+        error_files: Files with the records that failed in any run, and why.
+    """
+
+    docs: int
+    tokens: int
+    entities: int
+    failed: int
+    before: int
+    failed_before: int
+    error_files: list[str]
+
+
 def annotate(
-    job: Job, engine: str = "local", n_process: int = 1, *, progress: bool = False
-) -> Counts:
+    model: str | Path,
+    input: str | Path,
+    output: str | Path,
+    *,
+    format: str = "jsonl",
+    text_column: str = "text",
+    whole_files: bool = False,
+    engine: str = "local",
+    n_process: int = 1,
+    batch_size: int | None = None,
+    shard_size: int = 2000,
+    max_length: int | None = None,
+    code: str | Path | None = None,
+    gpu_id: int = -1,
+    progress: bool = False,
+    notify: Callable[[str], None] = as_warning,
+) -> Annotated:
+    """Tag a corpus and write it in shards, with entities, offsets and confidences.
+
+    A second call with the same arguments continues where the first one was stopped, and the result
+    is the same. Records that fail are written to the folder `errors` in the output, with the
+    reason.
+
+    Args:
+        model: A pipeline's folder or its package's name. Each process loads it.
+        input: Text (a record a line) or JSONL, both also with `.gz`, or Parquet: a file, a folder
+            or a glob, as a path or a URL.
+        output: The folder for the shards, a path or a URL.
+        format: "jsonl", "parquet" or "docbin".
+        text_column: The key or column of the text.
+        whole_files: Whether a text file is one record.
+        engine: "local", or "ray" for a cluster.
+        n_process: Number of processes, or of Ray's actors. Processes are spawned: with more than
+            one, a script must call this under `if __name__ == "__main__":`.
+        batch_size: Docs in a batch; the pipeline's own setting if None.
+        shard_size: Records in an output file at most.
+        max_length: Characters in a text at most; the pipeline's own setting if None.
+        code: A Python file with functions that the pipeline needs.
+        gpu_id: The GPU's ID, or -1 for the CPU.
+        progress: Whether to show progress on a terminal.
+        notify: Gets a note about files that are skipped. By default the note is a `UserWarning`.
+
+    Returns:
+        What was annotated, in this run and before.
+
+    Raises:
+        ImportError: The pipeline, a format or Ray needs a package that is not installed.
+        OSError: An input or the pipeline can't be read, or the output can't be written.
+        RuntimeError: A process died. The shards that are written stay.
+        ValueError: A setting is not allowed, an input has no known format, the pipeline can't be
+            loaded, or the output folder holds other files or was begun with other settings.
+    """
+    job = Job(
+        str(model),
+        str(input),
+        str(output),
+        form=format,
+        column=text_column,
+        whole=whole_files,
+        shard_size=shard_size,
+        batch_size=batch_size,
+        max_length=max_length,
+        code=None if code is None else Path(code),
+        gpu=gpu_id,
+    )
+    if job.skipped:
+        notify(job.skipped)
+    total = run(job, engine, n_process, progress=progress)
+    return Annotated(
+        docs=total.docs,
+        tokens=total.tokens,
+        entities=total.entities,
+        failed=total.failed,
+        before=total.before,
+        failed_before=total.failed_before,
+        error_files=job.written().failures(),
+    )
+
+
+def run(job: Job, engine: str = "local", n_process: int = 1, *, progress: bool = False) -> Counts:
     """Do what is left of a job.
 
     Args:
         job: The job.
         engine: "local", or "ray" for a cluster.
-        n_process: How many processes, or actors of Ray.
-        progress: Whether to show it on a terminal.
+        n_process: Number of processes, or of Ray's actors.
+        progress: Whether to show progress on a terminal.
 
     Returns:
-        What was done now, and what was done before.
+        The counts of this run and of earlier ones.
 
     Raises:
-        OSError, ValueError: An input or the pipeline can't be read, the output can't be written, or
-            it is another job's.
+        ImportError: Ray, or a package that the pipeline needs, is not installed.
+        OSError: An input or the pipeline can't be read, or the output can't be written.
         RuntimeError: A process died.
+        ValueError: A setting is not allowed, the pipeline can't be loaded, or the output is another
+            job's.
     """
     check_choice("engine", engine, ENGINES)
     check_at_least("n-process", n_process, 1)
@@ -41,8 +148,8 @@ def annotate(
         disable=None if progress else True,
     )
     with bar:
-        run = run_ray(job, n_process) if engine == "ray" else run_local(job, nlp, n_process)
-        for counts in run:
+        shards = run_ray(job, n_process) if engine == "ray" else run_local(job, nlp, n_process)
+        for counts in shards:
             total += counts
             if counts.before and not bar.disable:
                 bar.initial += counts.n_bytes  # the time that is left follows from the others

@@ -1,4 +1,4 @@
-"""Who does a job: this process, several on this machine, or the actors of a Ray cluster."""
+"""What runs a job: this process, several on this machine, or the actors of a Ray cluster."""
 
 import pickle
 from collections import Counter, deque
@@ -27,13 +27,13 @@ def run_local(job: Job, nlp: Language, n_process: int) -> Iterator[Counts]:
     Args:
         job: The job, which has begun.
         nlp: Its pipeline.
-        n_process: How many processes; 1 for this one alone.
+        n_process: Number of processes; 1 for this one alone.
 
     Yields:
-        What came of a shard, now or in an earlier run.
+        The counts of a shard that was tagged now or in an earlier run.
 
     Raises:
-        RuntimeError: A process died; the error says what it may have been at.
+        RuntimeError: A process died; the error names the shards that it may have been tagging.
         OSError: An input can't be read, or the output can't be written.
     """
     shards = (shard for number in range(len(job.files)) for shard in job.shards(number))
@@ -96,16 +96,16 @@ def _was_lost(future: "Future[Counts]") -> bool:
 def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     """Tag what is left of a job on a Ray cluster, or on one that is started here for it.
 
-    Ray Data streams: some tasks read files, and shards go one by one to whichever actor is free;
-    each actor loads the pipeline once. One that dies is started again and given its shard again,
-    and a shard is written as a whole or not at all; so no shard is lost or there twice.
+    Ray Data streams: some tasks read files, and shards are sent one by one to whichever actor is
+    free; each actor loads the pipeline once. One that dies is restarted and given its shard again,
+    and a shard is written as a whole or not at all, so none is lost or written twice.
 
     Args:
         job: The job, which has begun.
-        n_actors: How many actors; each has a core, or a GPU if the job has one.
+        n_actors: Number of actors; each has a core, or a GPU if the job uses one.
 
     Yields:
-        What came of a shard, now or in an earlier run, in no certain order.
+        The counts of a shard that was tagged now or in an earlier run, in any order.
 
     Raises:
         RuntimeError: Actors died one after the other at the same shard, which the error names.
@@ -161,7 +161,7 @@ def _packed(item: Shard | Counts | Exception) -> dict[str, Any]:
 
 
 def _read(batch: dict[str, Any], job: Job, written: Written) -> Iterator[dict[str, Any]]:
-    """Read the shards of a file, one a batch; of one that is written, what came of it."""
+    """Read the shards of a file, one per batch; for a shard that is written, its counts."""
     for number in batch["item"].tolist():
         try:
             for shard in job.shards(number):
@@ -171,7 +171,7 @@ def _read(batch: dict[str, Any], job: Job, written: Written) -> Iterator[dict[st
 
 
 class _Attempts:
-    """How often each shard was begun: one that kills actor after actor must end some time."""
+    """How often each shard was begun: one that kills actor after actor must end the run."""
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
@@ -192,7 +192,7 @@ class _Actor:
         return _packed(self._done(item) if isinstance(item, Shard) else item)
 
     def _done(self, shard: Shard) -> Counts | Exception:
-        """Tag a shard, and return an error that must end the run: raised, Ray would wrap it."""
+        """Tag a shard, and return an error that ends the run: Ray would wrap a raised one."""
         import ray
 
         if ray.get(self._attempts.begin.remote(shard.name)) > _ATTEMPTS:

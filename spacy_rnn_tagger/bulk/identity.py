@@ -1,4 +1,4 @@
-"""What the output of a pipeline depends on, and what of it has changed."""
+"""What the output of a pipeline depends on, and which of these facts have changed."""
 
 import hashlib
 import importlib
@@ -13,17 +13,21 @@ from typing import Any
 from spacy.language import Language
 from spacy.util import is_package
 
-from . import storage
+from ..formats import storage
 
 _PACKAGES = ("spacy", "thinc", "blis", "numpy", "torch", "onnxruntime", "spacy-rnn-tagger")
-_SHOWN = 5  # names of what has changed
+_SHOWN = 5  # names in a line
 
 
 def pipeline_facts(nlp: Language) -> dict[str, str]:
-    """Hash all of a pipeline: the files of its folder by their names in it, and its config.
+    """Hash all of a pipeline: the files in its folder, and its config.
 
-    The config that is in use may be another one than the one in the folder. A pipeline that comes
-    from no folder is saved to one.
+    Args:
+        nlp: The pipeline. If it was not loaded from a folder, it is saved to a temporary one.
+
+    Returns:
+        Digests by the names of files in the folder, and that of the config in use, which may be
+            another one than the one in the folder.
     """
     if nlp.path is None:
         with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +39,15 @@ def pipeline_facts(nlp: Language) -> dict[str, str]:
 
 
 def code_facts(model: str, code: Path | None) -> dict[str, str]:
-    """Hash the code that comes with a pipeline: the file that is given, and that of its package."""
+    """Hash the code that comes with a pipeline.
+
+    Args:
+        model: The name of the pipeline's package, or its folder.
+        code: A file that is loaded with it.
+
+    Returns:
+        Digests by the names of files: `code`, and the modules of the package.
+    """
     facts = {} if code is None else {"--code": _hash_file(code)}
     if is_package(model):
         # What `spacy package --code` puts beside the pipeline's folder.
@@ -45,7 +57,11 @@ def code_facts(model: str, code: Path | None) -> dict[str, str]:
 
 
 def version_facts() -> dict[str, str]:
-    """List the versions of what computes, and of all packages that add something to spaCy."""
+    """List the versions of what computes, and of all packages that extend spaCy.
+
+    Returns:
+        Versions by the names of packages, and that of Python.
+    """
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in _PACKAGES:
         try:
@@ -59,7 +75,15 @@ def version_facts() -> dict[str, str]:
 
 
 def differences(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe what differs between the facts that were noted and those of now, a line each."""
+    """Describe what differs between facts.
+
+    Args:
+        noted: The facts that were noted when the output was begun.
+        now: The facts that hold now.
+
+    Returns:
+        A line for each fact that differs.
+    """
     lines = []
     for fact, value in now.items():
         if fact not in noted:

@@ -1,4 +1,4 @@
-"""What is to be done with a corpus, and what of it is there already."""
+"""What is to be done with a corpus, and what has been done already."""
 
 import gc
 import json
@@ -16,30 +16,32 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import import_file
 
-from ..errors import check_at_least, check_choice, described, listed
+from ..errors import check_at_least, described, listed, loading
+from ..formats import storage
+from ..formats.base import Reading, Role
+from ..formats.registry import by_name
 from ..io import PARTIAL
 from ..runtime import one_core
-from . import storage
 from .identity import code_facts, differences, pipeline_facts, version_facts
-from .outputs import FORMS, errors_name, shard_name, write_shard
+from .outputs import errors_name, shard_name, write_shard
 from .sources import MANIFEST, Shard, find_inputs, in_shards
 from .tagging import tag_records
 
-# Bytes of the inputs that are read, about, to find out if they are the same as before.
+# Bytes that are read from the inputs, approximately, to find out if they are the same as before.
 _FINGERPRINTS = 1 << 30
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What came of a shard, or of many.
+    """Counts of a shard, or of many.
 
     Attributes:
-        docs: Records that are done.
-        tokens: Theirs.
-        entities: Theirs.
+        docs: Records that were tagged and written.
+        tokens: Their tokens.
+        entities: Their entities.
         failed: Records that failed.
-        n_bytes: Of the input.
-        before: Records of shards that an earlier run wrote, those that failed among them.
+        n_bytes: Bytes of the input.
+        before: Records in shards that an earlier run wrote, including those that failed.
         failed_before: Records that failed then.
     """
 
@@ -68,20 +70,20 @@ class Job:
         model: A pipeline's folder or its package's name.
         inputs: A file, a folder or a glob; a path or a URL.
         output: The folder for shards, a path or a URL.
-        form: "jsonl", "parquet" or "docbin".
+        form: The name of the shards' format.
         column: The key or column of the text.
         whole: Whether a text file is one record.
-        shard_size: Records of a shard at most.
-        batch_size: Docs of a batch; the pipeline's own setting if None.
-        max_length: Characters of a text at most; the pipeline's own setting if None.
+        shard_size: Records in a shard at most.
+        batch_size: Docs in a batch; the pipeline's own setting if None.
+        max_length: Characters in a text at most; the pipeline's own setting if None.
         code: A Python file with functions that the pipeline needs.
-        gpu: Its ID, or -1.
+        gpu: The GPU's ID, or -1.
         files: The files of the input.
-        skipped: What of the input is left out, in a sentence; empty if nothing is.
+        skipped: What is left out of the input, in a sentence; empty if nothing is.
 
     Raises:
         ValueError: A setting is not among the allowed ones or out of its range, or a file of the
-            input is of no known form.
+            input has no known format.
         OSError: There is no input, or it can't be read.
         ModuleNotFoundError: Parquet is asked for, and pyarrow is not installed.
     """
@@ -102,23 +104,32 @@ class Job:
     skipped: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        check_choice("format", self.form, FORMS)
+        form = by_name(self.form, Role.OUTPUT)
         check_at_least("shard size", self.shard_size, 1)
         for name, value in (("batch size", self.batch_size), ("max length", self.max_length)):
             if value is not None:
                 check_at_least(name, value, 1)
-        if self.form == "parquet":
-            import pyarrow.parquet  # noqa: F401 - else each record would fail
-        inputs = find_inputs(self.inputs, self.column, self.output)
+        form.prepare()
+        inputs = find_inputs(self.inputs, self.reading, self.output)
         self.files.extend(inputs.files)
         if inputs.skipped:
             object.__setattr__(self, "skipped", inputs.describe_skipped())
 
+    @property
+    def reading(self) -> Reading:
+        """How the inputs are read."""
+        return Reading(column=self.column, whole=self.whole)
+
     def load(self) -> Language:
         """Load the pipeline.
 
+        Returns:
+            The pipeline.
+
         Raises:
-            OSError, ValueError: It, or the code that it needs, can't be loaded.
+            ImportError: It needs a package that is not installed.
+            OSError: It, or the code that it needs, can't be read.
+            ValueError: It, or the code that it needs, can't be loaded.
         """
         if self.code is not None:
             if not Path(self.code).is_file():
@@ -128,18 +139,17 @@ class Job:
             except Exception as error:
                 raise ValueError(f"{self.code} can't be run: {described(error)}") from error
         setup_gpu(self.gpu, silent=True)
-        try:
+        with loading(self.model):
             nlp = spacy.load(self.model)
-        except (ModuleNotFoundError, OSError, ValueError):
-            raise
-        except Exception as error:
-            raise ValueError(f"{self.model} can't be loaded: {described(error)}") from error
         if self.max_length is not None:
             nlp.max_length = self.max_length
         return nlp
 
     def begin(self, nlp: Language) -> None:
-        """Note what the output is made of, or compare it with what was noted.
+        """Note what the output depends on, or compare it with what was noted.
+
+        Args:
+            nlp: The pipeline.
 
         Raises:
             ValueError: The folder holds the output of another job, or other files.
@@ -169,7 +179,7 @@ class Job:
             )
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
-        """List all that the output depends on."""
+        """List everything that the output depends on."""
         budget = max(_FINGERPRINTS // len(self.files), 1 << 12)
         return {
             "pipeline": pipeline_facts(nlp),
@@ -189,22 +199,21 @@ class Job:
 
     def shards(self, number: int) -> Iterator[Shard]:
         """Read the shards of one of the files."""
-        sizes = (self.shard_size, self.column)
-        return in_shards(number, self.files[number], *sizes, whole=self.whole)
+        return in_shards(number, self.files[number], self.shard_size, self.reading)
 
     def written(self) -> "Written":
-        """Find out what is written."""
+        """Find out which shards are written."""
         return Written(self, frozenset(storage.names_in(self.output)))
 
     @property
     def n_bytes(self) -> int:
-        """How long the inputs are."""
+        """Size of the inputs."""
         return sum(map(storage.size, self.files))
 
 
 @dataclass(frozen=True)
 class Written:
-    """What is there of a job's output.
+    """What is written of a job's output.
 
     Attributes:
         job: The job.
@@ -219,14 +228,14 @@ class Written:
         return shard_name(shard.name, self.job.form) in self.names
 
     def counts(self, shard: Shard) -> Counts:
-        """Count what came of a shard that is written."""
+        """Count the records of a shard that is written."""
         failed = 0
         if (name := errors_name(shard.name)) in self.names:
             failed = storage.read(storage.join(self.job.output, name)).count(b"\n")
         return Counts(n_bytes=shard.n_bytes, before=len(shard.records), failed_before=failed)
 
     def failures(self) -> list[str]:
-        """List the files of records that failed."""
+        """List the files with records that failed."""
         names = (name for name in self.names if name.startswith("errors/"))
         own = (name for name in names if not name.endswith(PARTIAL))
         return [storage.join(self.job.output, name) for name in sorted(own)]
@@ -239,15 +248,21 @@ class Annotator:
         self._job = job
         self._nlp = job.load() if nlp is None else nlp
         self._zone: AbstractContextManager[object] | None = None
-        self._docs: list[weakref.ref[Doc]] = []  # that were made in the zone
+        self._docs: list[weakref.ref[Doc]] = []  # those made in the zone
 
     def __call__(self, shard: Shard) -> Counts:
         """Tag a shard and write it.
 
+        Args:
+            shard: The shard.
+
+        Returns:
+            Its counts.
+
         Raises:
             OSError: It can't be written.
         """
-        # Words that are met in a shard are forgotten with it: memory does not grow.
+        # Words that occur in a shard are forgotten with it: memory does not grow.
         if self._zone is None:
             self._zone = self._nlp.memory_zone()
             self._zone.__enter__()
@@ -262,7 +277,7 @@ class Annotator:
         if self._docs_are_kept():
             warnings.warn(
                 "A component keeps docs after the pipeline is done with them. Their words can't "
-                "be forgotten, so memory grows with each shard.",
+                "be forgotten, so memory use grows with each shard.",
                 stacklevel=2,
             )
         else:

@@ -2,40 +2,41 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
 from ..errors import described
-from ..groups import confidences
-from .sources import Record
-
-# Of a confidence. What comes after them depends on the number of threads.
-_DIGITS = 6
+from ..formats.record import Record
 
 
 @dataclass
 class Tagged:
-    """What came of a record: a doc or an error."""
+    """The result of a record: a doc or an error.
+
+    Attributes:
+        record: The record.
+        doc: Its doc, as the pipeline returned it; None if it failed.
+        error: Why it failed.
+    """
 
     record: Record
     doc: Doc | None = None
     error: str | None = None
 
     def fail(self, error: Exception) -> None:
-        """Note why there is no doc, or why the doc can't be written."""
+        """Record why there is no doc, or why the doc can't be written."""
         self.doc, self.error = None, described(error)
 
 
 def tag_records(nlp: Language, records: Sequence[Record], batch_size: int) -> list[Tagged]:
-    """Run a pipeline over records; what fails, fails alone.
+    """Run a pipeline over records; one that fails takes no other with it.
 
     Args:
         nlp: The pipeline.
-        records: Those of a shard.
-        batch_size: Docs of a batch. Batches begin with the shard, so they are always the same.
+        records: The records of a shard.
+        batch_size: Docs in a batch. Batches begin with the shard, so they are always the same.
 
     Returns:
         A result for each record, in their order.
@@ -68,7 +69,7 @@ def _tag_batch(nlp: Language, docs: Sequence[Doc]) -> list[Doc] | None:
     """Run a pipeline over docs.
 
     Returns:
-        A doc for each, or None: a component raised an error, or dropped or reordered docs.
+        A doc for each, or None if a component raised an error, or dropped or reordered docs.
     """
     numbered = ((doc, i) for i, doc in enumerate(docs))
     try:
@@ -87,23 +88,3 @@ def _tag_alone(nlp: Language, text: str) -> Doc:
             f"a component or an error handler dropped it: expected one doc, but got {docs!r:.100}"
         )
     return docs[0]
-
-
-def entities_of(doc: Doc) -> list[dict[str, Any]]:
-    """List a doc's entities, their offsets in characters, and their confidences, to six digits.
-
-    An entity that no `rnn_ner` found has None.
-    """
-    scores = confidences(doc)
-    return [
-        {
-            "start": ent.start_char,
-            "end": ent.end_char,
-            "label": ent.label_,
-            "text": ent.text,
-            "confidence": None
-            if (score := scores.get((ent.start_char, ent.end_char, ent.label_))) is None
-            else round(score, _DIGITS),
-        }
-        for ent in doc.ents
-    ]

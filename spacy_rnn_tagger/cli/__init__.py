@@ -19,6 +19,7 @@ from . import (  # noqa: E402, F401 - they add commands
     calibrate,
     convert,
     export,
+    init_config,
     report,
     summary,
     tag,

@@ -6,38 +6,43 @@ import typer
 from wasabi import msg
 
 from ..bulk.annotating import annotate
-from ..bulk.job import Job
+from ..formats.base import Role
+from ..formats.registry import formats_for, known_suffixes
 from . import app
 from .evaluating import CODE, GPU, MODEL, warn
 from .failures import failures
+
+_FORMATS = " or ".join(", ".join(each.name for each in formats_for(Role.OUTPUT)).rsplit(", ", 1))
 
 
 @app.command("annotate")
 def annotate_cli(
     model: str = MODEL,
-    inputs: str = typer.Argument(
+    input: str = typer.Argument(
         ...,
-        help="Text (a record a line) or JSONL, both also with .gz, or Parquet: a file, a folder or "
-        "a glob, as a path or a URL",
+        help=f"Texts in files that end in {known_suffixes(Role.TEXTS)}; .txt has a record a line. "
+        "A file, a folder or a glob, as a path or a URL",
     ),
     output: str = typer.Argument(..., help="Folder for the shards"),
-    form: str = typer.Option("jsonl", "--format", "-f", help="jsonl, parquet or docbin"),
-    column: str = typer.Option("text", "--text-column", "-t", help="The key or column of the text"),
-    whole: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
+    format: str = typer.Option("jsonl", "--format", "-f", help=_FORMATS),
+    text_column: str = typer.Option(
+        "text", "--text-column", "-t", help="The key or column of the text"
+    ),
+    whole_files: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
     engine: str = typer.Option("local", "--engine", help="local, or ray for a cluster"),
     n_process: int = typer.Option(1, "--n-process", "-n", help="Processes, or actors of Ray"),
     batch_size: int = typer.Option(
-        None, "--batch-size", "-b", help="Docs of a batch; the pipeline's own setting if not given"
+        None, "--batch-size", "-b", help="Docs in a batch; the pipeline's own setting if not given"
     ),
-    shard_size: int = typer.Option(2000, "--shard-size", help="Records of an output file"),
+    shard_size: int = typer.Option(2000, "--shard-size", help="Records in an output file"),
     max_length: int = typer.Option(
-        None, "--max-length", help="Characters of a text; the pipeline's own setting if not given"
+        None, "--max-length", help="Characters in a text; the pipeline's own setting if not given"
     ),
     strict: bool = typer.Option(
         False, "--strict", help="Exit with 1 if any record failed, in this run or an earlier one"
     ),
     code: Path = CODE,
-    gpu: int = GPU,
+    gpu_id: int = GPU,
 ) -> None:
     """Tag a corpus and write it in shards, with entities, offsets and confidences.
 
@@ -46,29 +51,30 @@ def annotate_cli(
     and with 1 if --strict is set.
     """
     with failures("Not annotated"):
-        job = Job(
+        found = annotate(
             model,
-            inputs,
+            input,
             output,
-            form=form,
-            column=column,
-            whole=whole,
-            shard_size=shard_size,
+            format=format,
+            text_column=text_column,
+            whole_files=whole_files,
+            engine=engine,
+            n_process=n_process,
             batch_size=batch_size,
+            shard_size=shard_size,
             max_length=max_length,
             code=code,
-            gpu=gpu,
+            gpu_id=gpu_id,
+            progress=True,
+            notify=warn,
         )
-        if job.skipped:
-            warn(job.skipped)
-        counts = annotate(job, engine, n_process, progress=True)
-        files = job.written().failures()
-    if counts.before:
-        failed = f"{counts.failed_before:,} of them failed"
-        msg.info(f"{counts.before:,} records were done before; {failed}")
-    msg.good(f"{counts.docs:,} docs, {counts.tokens:,} tokens, {counts.entities:,} entities")
-    if counts.failed:
+    if found.before:
+        failed = f"{found.failed_before:,} of them failed"
+        msg.info(f"{found.before:,} records were done before; {failed}")
+    msg.good(f"{found.docs:,} docs, {found.tokens:,} tokens, {found.entities:,} entities")
+    if found.failed:
+        files = found.error_files
         where = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
-        warn(f"{counts.failed:,} records failed; they are in {where}")
-    if strict and counts.failed + counts.failed_before:
+        warn(f"{found.failed:,} records failed; they are in {where}")
+    if strict and found.failed + found.failed_before:
         raise typer.Exit(1)

@@ -5,9 +5,9 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..io import check_folder
+from ..onnx.exporting import export
 from . import app
-from .evaluating import CODE, MODEL, load, write_pipeline
+from .evaluating import CODE, MODEL, prepare
 from .failures import failures
 
 
@@ -24,12 +24,6 @@ def export_cli(
     the same entities and confidences. It can't be trained.
     """
     with failures("Nothing was exported"):
-        from ..exported.export import export_pipeline
-
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise ValueError(f"{output} is there, and not an empty folder.")
-        check_folder(output)
-        nlp = load(model, code)
-        names = export_pipeline(nlp, int8=int8)
-        write_pipeline(nlp, output)
+        prepare(code)
+        names = export(model, output, int8=int8)
     msg.good(f"{', '.join(names)} in {output}")

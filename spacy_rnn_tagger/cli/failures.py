@@ -1,4 +1,4 @@
-"""What a command does about an error in its use: one message, and 1 as the exit status."""
+"""How commands report an error in their use: one message, and exit status 1."""
 
 import sys
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ _EXTRAS = {
 
 @contextmanager
 def failures(title: str) -> Iterator[None]:
-    """Turn wrong use into a message on standard error, and end the command with 1.
+    """Report wrong use as a message on standard error, and exit with status 1.
 
-    For an error that wraps a missing package, the message names the package and how to install it.
-    Errors that no use of ours explains stay as they are.
+    If a package is missing, or the error wraps one about a missing package, the message names the
+    package and how to install it. Errors that wrong use can't explain are left as they are.
 
     Args:
         title: What did not happen, for the message.
@@ -38,11 +38,11 @@ def failures(title: str) -> Iterator[None]:
         Once, for the command to do its work.
 
     Raises:
-        SystemExit: Something was wrong.
+        SystemExit: The command was used wrongly.
     """
     try:
         yield
-    except BrokenPipeError:  # whoever read our output is gone
+    except BrokenPipeError:  # the reader of our output has closed it
         raise
     except Exception as error:
         package = _missing_package(error)
@@ -55,37 +55,13 @@ def failures(title: str) -> Iterator[None]:
         else:
             raise
         typer.secho(f"✘ {title}", fg="red", err=True)
-        # Not through wasabi, which fills lines anew: each problem has its own.
+        # Not through wasabi, which rewraps lines: each problem has a line of its own.
         typer.echo(message, err=True)
         sys.exit(1)
 
 
-@contextmanager
-def loading(source: str) -> Iterator[None]:
-    """Turn whatever a damaged pipeline or config causes into one error that names it.
-
-    Args:
-        source: The folder, package or file.
-
-    Yields:
-        Once, for the pipeline to be loaded.
-
-    Raises:
-        ValueError: It is damaged, or spaCy refuses it.
-        ImportError: It needs a package that is not installed.
-        OSError: It can't be read.
-    """
-    try:
-        yield
-    except (ImportError, MemoryError, OSError):
-        raise
-    except Exception as error:  # readers of config, JSON, msgpack and arrays raise their own
-        reason = str(error).strip() if isinstance(error, ValueError) else described(error)
-        raise ValueError(f"{source} can't be loaded: {reason}") from error
-
-
 def _missing_package(error: BaseException | None) -> str | None:
-    """Find the package that an error, or one that it wraps, did not find."""
+    """Return the name of the missing package that an error, or one that it wraps, is about."""
     while error is not None:
         if isinstance(error, ModuleNotFoundError) and error.name:
             package = error.name.partition(".")[0]
@@ -96,7 +72,7 @@ def _missing_package(error: BaseException | None) -> str | None:
 
 
 def _is_installed(package: str) -> bool:
-    """Distinguish a missing package from one that lacks a module, as spaCy lacks a language."""
+    """Distinguish a missing package from a missing module in it, such as a language in spaCy."""
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):

@@ -15,10 +15,11 @@ from spacy.training.initialize import load_vectors_into_model
 from spacy.util import load_config, load_model_from_config
 from thinc.model import Model
 
-from ..pipeline import RNNEntityRecognizer
-from ..summary import rows
+from ..errors import loading
+from ..models.summary import rows
+from ..pipeline.rnn_ner import RNNEntityRecognizer
 from . import app
-from .failures import failures, loading
+from .failures import failures
 
 _WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
 
@@ -40,14 +41,23 @@ def summary_cli(
 
 
 def load(source: str, labels: list[str]) -> Language:
-    """Load a pipeline, or build the untrained one of a config.
+    """Load a pipeline, or build the untrained one that a config describes.
 
-    RAISES OSError, ValueError: it can't be read or built.
+    Args:
+        source: A config file (`.cfg`), or a pipeline: its folder or package name.
+        labels: The labels for components built from a config.
+
+    Returns:
+        The pipeline.
+
+    Raises:
+        OSError: It can't be read.
+        ValueError: It can't be built.
     """
     if not source.endswith(".cfg"):
         return spacy.load(source)
-    # The corpus and the rest of the paths need not be there to build the network; vectors must, for
-    # their width is a layer's.
+    # The network can be built without the corpus and other paths. It needs the vectors, because
+    # their width is the width of a layer.
     config = load_config(Path(source), interpolate=False)
     vectors = config.interpolate().get("initialize", {}).get("vectors")
     config["initialize"] = {}
@@ -61,8 +71,8 @@ def load(source: str, labels: list[str]) -> Language:
         if isinstance(component, RNNEntityRecognizer):
             component.initialize(lambda: [example], nlp=nlp, labels=labels)
         elif hasattr(component, "initialize"):
-            # Without files of its own that are not there, a transformer's pieces among them, a
-            # component is left as it was built; the layers that are known are listed all the same.
+            # A component whose own files are missing, such as a transformer's word pieces, stays as
+            # it was built. The layers that are known are listed all the same.
             with suppress(ValueError):
                 component.initialize(lambda: [example], nlp=nlp)
     return nlp

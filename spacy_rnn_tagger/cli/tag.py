@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from spacy.tokens import Doc
 
-from ..inline import LABEL, NAME, format_parts
+from ..formats.inline import LABEL, NAME, format_parts
 from ..io import lines_of, read_lines
 from . import app
 from .evaluating import load
@@ -24,7 +24,7 @@ def tag_cli(
     texts: list[str] = typer.Argument(None, help="Texts; standard input, a line each, if none"),
     file: Path = typer.Option(None, "--file", "-f", help="A file with one text a line"),
 ) -> None:
-    """Print texts with their entities marked, in the inline form that `convert` reads.
+    """Print texts with their entities marked, in the inline format that `convert` reads.
 
     Each text is a line, blank ones are left out. What would break a line is written as an escape.
     """
@@ -44,7 +44,7 @@ def _texts(texts: list[str] | None, file: Path | None) -> Iterable[str]:
 
 
 def _marked(doc: Doc) -> str:
-    """Write a doc in the inline form, in the colours of a terminal."""
+    """Write a doc in the inline format, in the colours of a terminal."""
     spans = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
     return "".join(
         typer.style(part, **_STYLES[kind]) if kind in _STYLES else part

@@ -1,39 +1,43 @@
-"""Whether probabilities are what they say: calibration error, temperature, and thresholds.
+"""Whether confidences are right as often as they say: calibration error, temperature, thresholds.
 
-The events are entities that the network found: each has a probability, and is right or wrong.
+The events are the entities that the network found (S of them): each has a confidence, which is its
+exact posterior, and is right or wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
-from ..layers.posterior import Posteriors
-from ..types import BoolArray
+from ..arrays import BoolArray
+from ..crf.posteriors import Posteriors
 from .running import Found
 
 BINS = 10
 _RESAMPLES = 1000
-# Temperatures that are looked at, in logarithms; beyond them a network is no longer calibrated.
+# The logarithms of the temperatures to search; no calibration helps a network beyond them.
 _BOUNDS = (np.log(0.05), np.log(20.0))
-# A probability that is nearer to 0 or 1 counts as if it were no nearer.
+# Posteriors are kept this far from 0 and 1, so that a single certain error has a finite loss.
 _LEAST = 1e-9
-# Fewer entities than this calibrate nothing.
+# The least number of entities to fit anything to.
 FEWEST = 20
 
 
 class CalibrationError(ValueError):
-    """What is asked can't be had from this data."""
+    """The data does not allow what was asked for."""
 
 
 def reliability(p: Posteriors, correct: BoolArray) -> list[dict[str, Any]]:
-    """Part entities by their probability into bins of equal width.
+    """Sort entities by confidence into bins of equal width.
 
-    RETURNS: for each bin `low`, `high`, `count`, and where it is not empty the mean probability
-        `confidence` and the share of correct ones `precision` (else None).
+    Args:
+        p: The confidences. (S,)
+        correct: Which of the entities are right. (S,)
+
+    Returns:
+        For each bin its borders `low` and `high`, its `count`, the mean `confidence`, and the share
+        of correct entities, `precision`; both are None for an empty bin.
     """
     bins = _bin_of(p)
     found = []
@@ -53,23 +57,35 @@ def reliability(p: Posteriors, correct: BoolArray) -> list[dict[str, Any]]:
 
 
 def expected_calibration_error(p: Posteriors, correct: BoolArray) -> float:
-    """Compute the mean difference of confidence and precision of the bins, by their counts.
+    """Compute the mean difference between confidence and precision over bins, weighted by count.
 
-    (Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
-    Binning".)
+    See Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
+    Binning".
 
-    correct: which of the entities are right. *Shape:* (S,).
+    Args:
+        p: The confidences. (S,)
+        correct: Which of the entities are right. (S,)
+
+    Returns:
+        The error, from 0 to 1.
     """
     differences = np.bincount(_bin_of(p), weights=p - correct, minlength=BINS)
     return float(np.abs(differences).sum() / len(p))
 
 
 def error_by_chance(p: Posteriors, seed: int = 0) -> float:
-    """Compute the calibration error to expect if each entity were right with its very probability.
+    """Compute the calibration error to expect if each confidence were exactly right.
 
-    Few entities differ from their probabilities by chance; what is measured says something only
-    where it is higher (consistency resampling; Bröcker and Smith 2007, "Increasing the Reliability
-    of Reliability Diagrams").
+    The outcomes of few entities deviate from their confidences by chance, so a measured error means
+    something only if it is higher (consistency resampling; Bröcker and Smith 2007, "Increasing the
+    Reliability of Reliability Diagrams").
+
+    Args:
+        p: The confidences. (S,)
+        seed: The seed of the resampling.
+
+    Returns:
+        The mean error over resamples.
     """
     rng = np.random.default_rng(seed)
     draws = rng.random((_RESAMPLES, len(p))) < p
@@ -82,23 +98,40 @@ def _bin_of(p: Posteriors) -> NDArray[np.int64]:
 
 
 def posteriors(batches: Sequence[Found], temperature: float) -> Posteriors:
-    """Compute the posteriors of all that was found, at a temperature. *Shape:* (S,)."""
+    """Compute the posteriors of everything that was found, at a temperature.
+
+    Args:
+        batches: What was found.
+        temperature: The divisor of the network's scores.
+
+    Returns:
+        The posteriors. (S,)
+    """
     parts = [np.zeros(0)]
     for batch in batches:
-        parts.append(replace(batch.inference, temperature=temperature).posteriors(batch.spans))
+        parts.append(batch.inference.at(temperature).posteriors(batch.spans))
     return np.concatenate(parts)
 
 
 def fit_temperature(batches: Sequence[Found]) -> float:
-    """Find the temperature at which it is likeliest that the entities are as right as they are.
+    """Find the temperature that makes the observed outcomes of the entities likeliest.
 
-    It minimises the mean of -log p of the correct entities and -log(1 - p) of the others, where p
-    is the exact posterior at the temperature (temperature scaling, Guo et al. 2017, "On Calibration
-    of Modern Neural Networks"; on the events that are used, as Kuleshov and Liang 2015,
-    "Calibrated Structured Prediction").
+    It minimises the mean of -log p for correct entities and -log(1 - p) for the others, where p is
+    the exact posterior at the temperature. (Temperature scaling: Guo et al. 2017, "On Calibration
+    of Modern Neural Networks"; applied to the events that are used, as in Kuleshov and Liang 2015,
+    "Calibrated Structured Prediction".)
 
-    RAISES CalibrationError: there are too few entities, or all are right, or all wrong.
+    Args:
+        batches: What was found.
+
+    Returns:
+        The temperature, to four digits.
+
+    Raises:
+        CalibrationError: There are too few entities, or all are right, or all are wrong.
     """
+    from scipy import optimize
+
     correct = np.concatenate([np.zeros(0, dtype=bool), *(batch.correct for batch in batches)])
     if len(correct) < FEWEST:
         raise CalibrationError(
@@ -123,11 +156,14 @@ def fit_temperature(batches: Sequence[Found]) -> float:
 class Operating(NamedTuple):
     """What a threshold does to the entities of a label.
 
-    threshold: the least probability.
-    precision: of those that are kept.
-    low, high: the 95 % interval of the precision (Wilson 1927).
-    kept: how many are kept, `correct` of them right.
-    found: how many there are without it.
+    Attributes:
+        threshold: The lowest confidence that is kept.
+        precision: The precision of the entities that are kept.
+        low: The lower end of its 95 % interval (Wilson 1927).
+        high: The upper end.
+        kept: How many entities are kept.
+        correct: How many of these are right.
+        found: How many entities there are without a threshold.
     """
 
     threshold: float
@@ -140,14 +176,23 @@ class Operating(NamedTuple):
 
 
 def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) -> Operating:
-    """Find the lowest threshold whose entities reach a precision, so that most of them stay.
+    """Find the lowest threshold that reaches a precision, and so keeps the most entities.
 
-    p: of the found entities of the label. *Shape:* (S,).
-    correct: which of them are right. *Shape:* (S,).
+    Args:
+        label: The label, for messages.
+        target: The precision to reach.
+        p: The confidences of the entities of that label. (S,)
+        correct: Which of them are right. (S,)
 
-    RAISES CalibrationError: there are too few entities, or no threshold reaches the precision with
-        enough of them.
+    Returns:
+        The threshold and its effect.
+
+    Raises:
+        CalibrationError: There are too few entities, or no threshold reaches the precision with
+            enough of them.
     """
+    from scipy import stats
+
     if len(p) < FEWEST:
         raise CalibrationError(
             f"Too few entities to calibrate {label}: the model finds {len(p)} in the data, and "
@@ -157,7 +202,7 @@ def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) 
     p, correct = p[order], correct[order]
     kept = np.arange(1, len(p) + 1)
     precision = np.cumsum(correct) / kept
-    # Equal probabilities can't be parted, and a precision of a few is luck.
+    # A threshold can't separate equal confidences, and the precision of a few entities is luck.
     usable = np.append(p[:-1] > p[1:], True) & (kept >= FEWEST)
     reached = np.flatnonzero(usable & (precision >= target))
     if not len(reached):
@@ -168,7 +213,7 @@ def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) 
             f"probability of {p[best]:.3f} or more."
         )
     last = int(reached[-1])
-    # Between the last that is kept and the first that is not; nothing is left out by 0.
+    # Between the last that is kept and the first that is not; 0 leaves nothing out.
     threshold = float(p[last] + p[last + 1]) / 2 if last + 1 < len(p) else 0.0
     n, right = int(kept[last]), int(correct[: last + 1].sum())
     interval = stats.binomtest(right, n).proportion_ci(method="wilson")

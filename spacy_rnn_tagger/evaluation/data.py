@@ -1,76 +1,91 @@
-"""Annotated data for a trained pipeline, and what it has to do with the data of its training."""
+"""Annotated data for a trained pipeline, and what it has in common with its training data."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Corpus, Example
-from spacy.training.corpus import walk_corpus
 
-from ..corpus import corpus_files, read_docs
+from ..formats import storage
+from ..formats.base import Role
+from ..formats.corpus import corpus_files, read_docs
+from ..formats.registry import by_suffix
 
 
 class DataError(ValueError):
-    """Data that can't be used for what is asked."""
+    """Data that can't be used for its purpose."""
 
 
-def read_examples(nlp: Language, path: Path) -> list[Example]:
-    """Read annotated docs: `.spacy` files or a folder of them, or what `spacy rnn convert` reads.
+def read_examples(nlp: Language, path: str | Path) -> list[Example]:
+    """Read annotated docs.
 
-    RAISES FileNotFoundError: there is no such path.
-    RAISES AnnotationError: annotated text is malformed.
-    RAISES DataError: a file is damaged, or there is no doc or no entity in the data.
+    Args:
+        nlp: Its tokenizer makes the predicted docs.
+        path: A `.spacy` file or a folder with such files, or what `spacy rnn convert` reads; a path
+            or a URL.
+
+    Returns:
+        An example for each doc that has a token, without predictions.
+
+    Raises:
+        AnnotationError: Annotated text is malformed, or its format is not known.
+        DataError: There is no doc or no entity in the data.
+        OSError: There is no such path, or a file can't be read.
     """
-    examples = [example for example in _read(nlp, path) if len(example.reference)]
-    docs = [example.reference for example in examples]
-    if not docs:
-        raise DataError(f"{path} has no docs.")
-    if not any(doc.has_annotation("ENT_IOB") for doc in docs):
-        raise DataError(f"None of the {len(docs)} docs of {path} has annotated entities.")
-    if not any(doc.ents for doc in docs):
-        raise DataError(f"{path} is annotated, but there is no entity in its {len(docs)} docs.")
+    # As in `spacy evaluate`, the predicted doc is tokenised anew if its text is known.
+    examples = list(Corpus(Path()).make_examples(nlp, _read_docs(nlp, path)))
+    check_examples(examples, str(path))
     return examples
 
 
-def _read(nlp: Language, path: Path) -> Iterable[Example]:
-    if not _is_binary(path):
-        return [Example(nlp.make_doc(doc.text), doc) for doc in _read_docs(nlp, path)]
-    with _binary(path):
-        # As `spacy evaluate` does, it tokenises anew where the text is known.
-        return list(Corpus(path)(nlp))
+def check_examples(examples: Sequence[Example], name: str) -> None:
+    """Check that there is something to compare predictions with.
+
+    Args:
+        examples: The examples.
+        name: What messages call their source.
+
+    Raises:
+        DataError: There is no doc, no annotation or no entity.
+    """
+    docs = [example.reference for example in examples]
+    if not docs:
+        raise DataError(f"{name} has no docs.")
+    if not any(doc.has_annotation("ENT_IOB") for doc in docs):
+        raise DataError(f"None of the {len(docs)} docs of {name} has annotated entities.")
+    if not any(doc.ents for doc in docs):
+        raise DataError(f"{name} is annotated, but there is no entity in its {len(docs)} docs.")
 
 
-def _read_docs(nlp: Language, path: Path) -> Iterable[Doc]:
-    if not _is_binary(path):
-        return read_docs(nlp, corpus_files(path))
-    with _binary(path):
-        files = walk_corpus(path, ".spacy")
-        return [doc for file in files for doc in DocBin().from_disk(file).get_docs(nlp.vocab)]
+def _read_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
+    return read_docs(nlp, _corpora(str(path)) or corpus_files(path))
 
 
-def _is_binary(path: Path) -> bool:
-    return any(path.glob("**/*.spacy")) if path.is_dir() else path.suffix == ".spacy"
+def _corpora(name: str) -> list[str]:
+    """List what `spacy train` would read: a file, or all files below a folder except hidden ones.
 
-
-@contextmanager
-def _binary(path: Path) -> Iterator[None]:
-    if not path.exists():
-        raise FileNotFoundError(f"No file or folder {path}.")
-    try:
-        yield
-    except Exception as error:  # whatever zlib and msgpack raise
-        raise DataError(f"{path} can't be read as spaCy's binary format: {error}") from error
+    A folder may hold the texts that they were converted from.
+    """
+    if not storage.is_folder(name):
+        return [name] if by_suffix(name, Role.CORPUS) and storage.is_file(name) else []
+    found = sorted(map(PurePosixPath, storage.names_in(name)))
+    return [
+        storage.join(name, str(file))
+        for file in found
+        if by_suffix(str(file), Role.CORPUS)
+        and not any(part.startswith(".") for part in file.parts)
+    ]
 
 
 class Corpora(NamedTuple):
-    """The corpora that a pipeline's config names; None for one that is not at hand.
+    """The corpora that a pipeline's config names; None for one that can't be read.
 
-    train: the docs that it was trained on.
-    dev: the docs that selected it.
-    absent: what the config names and can't be read here.
+    Attributes:
+        train: The docs that the pipeline was trained on.
+        dev: The docs that selected it.
+        absent: What the config names and can't be read here.
     """
 
     train: list[Doc] | None
@@ -79,7 +94,14 @@ class Corpora(NamedTuple):
 
 
 def training_corpora(nlp: Language) -> Corpora:
-    """Find the data of a pipeline's training by its config, relative to the current folder."""
+    """Find a pipeline's training data by its config, relative to the current folder.
+
+    Args:
+        nlp: The pipeline.
+
+    Returns:
+        The data.
+    """
     found: dict[str, list[Doc] | None] = {}
     absent = []
     config = nlp.config.interpolate()
@@ -90,7 +112,7 @@ def training_corpora(nlp: Language) -> Corpora:
             absent.append(f"its {split} corpus, which its config does not name")
             continue
         try:
-            found[split] = list(_read_docs(nlp, Path(path)))
+            found[split] = list(_read_docs(nlp, path))
         except (OSError, ValueError):
             absent.append(f"its {split} corpus {path}")
     return Corpora(found["train"], found["dev"], absent)

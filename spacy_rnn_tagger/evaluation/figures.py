@@ -1,4 +1,4 @@
-"""The figures of a report, as plain data: what the page shows and `--json` prints."""
+"""The figures of a report, as plain data: what the page shows and the JSON form holds."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..thresholds import Threshold, of_each
+from ..pipeline.thresholds import Threshold, of_each
+from ..types import EntitySpan
 from .calibration import error_by_chance, expected_calibration_error, reliability
 from .outcomes import ERRORS, DocOutcome, Mention, Outcome
 
 ALL, NONE = "all", "none"
 LEVEL = 0.95
 _RESAMPLES = 2000
-# Entities of this many tokens or more are one group.
+# Entities of this many tokens or more form one group.
 _LONG = 5
-# What is certain to a model costs no more than this probability does.
+# The floor of a probability, so that an error of which a model is certain has a finite cost.
 _LEAST = 1e-9
 
 Row = dict[str, Any]
-# Of each doc: correct, predicted and gold entities. *Shape:* (3, docs).
+# The numbers of correct, predicted and gold entities in each doc. (3, docs)
 _Counts = NDArray[np.int64]
 
 
@@ -32,14 +33,18 @@ def measure(
     seen: set[tuple[str, str]] | None,
     seed: int = 0,
 ) -> Row:
-    """Compute all figures of one pipeline.
+    """Compute all figures for one pipeline.
 
-    labels: those of the model.
-    threshold: the component's setting.
-    seen: text and label of the entities of the training data; None if that is not at hand.
-    seed: of the resampling.
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels of the model; others that occur in the docs are added.
+        threshold: The component's setting.
+        seen: Text and label of the entities in the training data; None if that is not at hand.
+        seed: The seed of the resampling.
 
-    RETURNS: the keys are those of the functions below.
+    Returns:
+        The numbers of `docs` and `tokens`, the `labels`, the `threshold`, and what the functions
+        below return, each under its name; `by_length` and `by_seen` as `by_group` returns them.
     """
     labels = sorted({*labels, *(mention.label for doc in docs for mention in _all(doc))})
     return {
@@ -58,11 +63,17 @@ def measure(
 
 
 def scores(docs: Sequence[DocOutcome], labels: Sequence[str], seed: int) -> list[Row]:
-    """Compute precision, recall and F of all entities and of each label.
+    """Compute precision, recall and F for all entities and for each label.
 
-    Their 95 % intervals are from resampling docs (percentile bootstrap, Efron 1979).
+    The 95 % intervals come from resampling docs (percentile bootstrap, Efron 1979).
 
-    RETURNS: for each `label`: `p`, `r`, `f`, the counts `gold`, `predicted`, `correct`, and
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels.
+        seed: The seed of the resampling.
+
+    Returns:
+        For each `label`, "all" first: `p`, `r`, `f`, the counts `gold`, `predicted`, `correct`, and
         `p_interval`, `r_interval`, `f_interval` (None for a single doc).
     """
     rows = []
@@ -78,10 +89,14 @@ def scores(docs: Sequence[DocOutcome], labels: Sequence[str], seed: int) -> list
 
 
 def errors(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[Row]:
-    """Count the errors of each label by kind.
+    """Count the errors for each label by kind.
 
-    RETURNS: for each `label` (`all` first) the counts `boundary`, `label_error`, `missed`,
-        `spurious`.
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels.
+
+    Returns:
+        For each `label`, "all" first, the counts `boundary`, `label_error`, `missed`, `spurious`.
     """
     counts = Counter((o.label, o.kind) for doc in docs for o in doc.errors)
     totals = Counter(o.kind for doc in docs for o in doc.errors)
@@ -97,9 +112,15 @@ def _key(kind: str) -> str:
 
 
 def confusion(docs: Sequence[DocOutcome], labels: Sequence[str]) -> Row:
-    """Count gold labels by predicted labels, where entities overlap, whatever their borders.
+    """Count gold by predicted labels of overlapping entities, whatever their borders.
 
-    RETURNS: `labels`, the last of which is "none", and `counts`, a row for each gold label.
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels, K of them.
+
+    Returns:
+        `labels`, the last of which is "none", and `counts`, with a row for each gold label.
+        (K + 1, K + 1)
     """
     names = [*labels, NONE]
     number = {name: i for i, name in enumerate(names)}
@@ -112,12 +133,17 @@ def confusion(docs: Sequence[DocOutcome], labels: Sequence[str]) -> Row:
 
 
 def calibration(docs: Sequence[DocOutcome], labels: Sequence[str]) -> Row | None:
-    """Compare probabilities with what is right, over all that was found, whatever the threshold.
+    """Compare confidences with precision over all that was found, whatever the threshold.
 
-    RETURNS: None if the pipeline gives no probabilities; else `scores`, for each `label` its
-        `count`, `ece` (the expected calibration error), `ece_by_chance` (what it would be of
-        probabilities that are right), `confidence` (their mean) and `precision`; and `bins` of all
-        entities, as `reliability` returns them.
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels.
+
+    Returns:
+        None if the pipeline computes no confidences. Otherwise `scores`: for each `label` its
+        `count`, `ece` (the expected calibration error), `ece_by_chance` (the error to expect if
+        the confidences were exactly right), `confidence` (the mean) and `precision`; and `bins`
+        over all entities, as `reliability` returns them.
     """
     rows = []
     for label in (ALL, *labels):
@@ -141,10 +167,16 @@ def precision_recall(
 ) -> list[Row] | None:
     """Compute precision and recall at every threshold.
 
-    RETURNS: None if the pipeline gives no probabilities; else for each label the lists
+    Args:
+        docs: The outcomes in each doc.
+        labels: The labels.
+        threshold: The component's setting.
+
+    Returns:
+        None if the pipeline computes no confidences. Otherwise, for each `label`, the lists
         `threshold`, `precision` and `recall`, from the highest threshold to the lowest, and
-        `today`, the point of the present setting: `threshold` (None for `all`, if each label has
-        its own), `precision` (None if it keeps nothing), `recall`.
+        `today`, the point at the present setting: `threshold` (None for "all" if each label has
+        its own), `precision` (None if nothing is kept) and `recall`.
     """
     rows = []
     for label in (ALL, *labels):
@@ -153,7 +185,7 @@ def precision_recall(
         if not len(p) or not gold:
             continue
         order = np.argsort(-p, kind="stable")
-        # The entities of one probability come and go together.
+        # A threshold keeps or drops entities with the same confidence together.
         last = np.append(np.diff(p[order]) != 0, True)
         right = np.cumsum(correct[order])
         several = isinstance(threshold, Mapping) and label == ALL
@@ -174,7 +206,15 @@ def precision_recall(
 
 
 def by_seen(docs: Sequence[DocOutcome], seen: set[tuple[str, str]]) -> list[Row]:
-    """Compute scores of names that occur as entities of their label in training, and of others."""
+    """Compute scores for names that are entities of their label in training, and for others.
+
+    Args:
+        docs: The outcomes in each doc.
+        seen: Text and label of the entities in the training data.
+
+    Returns:
+        The groups "seen" and "unseen", as `by_group` returns them.
+    """
 
     def group(mention: Mention) -> str:
         return "seen" if (mention.text, mention.label) in seen else "unseen"
@@ -185,9 +225,15 @@ def by_seen(docs: Sequence[DocOutcome], seen: set[tuple[str, str]]) -> list[Row]
 def by_group(
     docs: Sequence[DocOutcome], group: Callable[[Mention], str], names: Sequence[str]
 ) -> list[Row]:
-    """Compute scores of groups of entities; the predicted ones are grouped by themselves.
+    """Compute scores for groups of entities.
 
-    RETURNS: for each `group`: `p`, `r`, `f`, `gold`, `predicted`, `correct`.
+    Args:
+        docs: The outcomes in each doc.
+        group: Returns the group of an entity, gold or predicted.
+        names: The groups.
+
+    Returns:
+        For each `group`: `p`, `r`, `f` and the counts `gold`, `predicted`, `correct`.
     """
     rows = []
     for name in names:
@@ -203,7 +249,7 @@ def by_group(
 
 
 def _scored(counts: _Counts) -> Row:
-    """Describe what three counts, of correct, predicted and gold entities, amount to."""
+    """Return the numbers of correct, predicted and gold entities, and the scores they give."""
     correct, predicted, gold = counts.tolist()
     row = {"gold": gold, "predicted": predicted, "correct": correct}
     return row | {key: float(value) for key, value in zip("prf", _prf(*counts), strict=True)}
@@ -219,12 +265,20 @@ def compare(
 ) -> list[Row]:
     """Compare the F of two pipelines on the same docs.
 
-    The p-value is of approximate randomisation: how often the difference is as large if docs change
-    sides at random (Noreen 1989; Yeh 2000, "More accurate tests for the statistical significance of
-    result differences"). The interval is from resampling docs.
+    The p-value comes from approximate randomisation: how often the difference is as large when docs
+    change sides at random (Noreen 1989; Yeh 2000, "More accurate tests for the statistical
+    significance of result differences"). The interval comes from resampling docs.
 
-    RETURNS: for each label `ours`, `theirs` (F), `difference`, and `interval` and `p_value` (None
-        for a single doc); `only_ours` and `only_theirs`, the gold entities that one alone finds.
+    Args:
+        ours: The outcomes of one pipeline in each doc.
+        theirs: Those of the other one, in the same order.
+        labels: The labels.
+        seed: The seed of the resampling.
+
+    Returns:
+        For each `label` that occurs: `ours` and `theirs` (F), their `difference`, its `interval`
+        and `p_value` (None for a single doc), and `only_ours` and `only_theirs`, the numbers of
+        gold entities that only one of them finds.
     """
     rows = []
     for label in (ALL, *labels):
@@ -246,27 +300,36 @@ def compare(
 def costliest(docs: Sequence[DocOutcome], n: int) -> list[tuple[int, float]]:
     """Find the docs with the costliest errors.
 
-    An error costs -log P of the gold entity and -log(1 - P) of the predicted one; without
-    probabilities, 1.
+    Args:
+        docs: The outcomes in each doc.
+        n: How many docs to return at most.
 
-    RETURNS: the number and the cost, in nats, of each of at most n docs.
+    Returns:
+        The index and the cost of each doc, the costliest first.
     """
     costs = [(number, sum(map(cost, doc.errors))) for number, doc in enumerate(docs) if doc.errors]
     return sorted(costs, key=lambda row: -row[1])[:n]
 
 
 def cost(error: Outcome) -> float:
-    """Compute what an error costs, in nats."""
+    """Compute the cost of an error: -log p for its gold entity, -log(1 - p) for its predicted one.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The cost in nats; 1 without confidences.
+    """
     p = [
-        1 - mention.probability if is_wrong else mention.probability
+        1 - mention.confidence if is_wrong else mention.confidence
         for mention, is_wrong in ((error.gold, False), (error.predicted, True))
-        if mention is not None and mention.probability is not None
+        if mention is not None and mention.confidence is not None
     ]
     return float(-np.log(np.maximum(p, _LEAST)).sum()) if p else 1.0
 
 
 def names_of(docs: Iterable[Any]) -> set[tuple[str, str]]:
-    """Collect text and label of the entities of docs."""
+    """Collect text and label of the entities in docs."""
     return {(ent.text, ent.label_) for doc in docs for ent in doc.ents}
 
 
@@ -275,12 +338,12 @@ def _all(doc: DocOutcome) -> list[Mention]:
 
 
 def _events(docs: Sequence[DocOutcome], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """List the probabilities of all that was found, and whether it is right."""
+    """Return the confidences of all that was found, and whether it is right. (S,), (S,)"""
     events = [
-        (mention.probability, right)
+        (mention.confidence, right)
         for doc in docs
         for mention, right in doc.found()
-        if mention.probability is not None and label in (ALL, mention.label)
+        if mention.confidence is not None and label in (ALL, mention.label)
     ]
     p, correct = zip(*events, strict=True) if events else ((), ())
     return np.array(p, dtype=np.float64), np.array(correct, dtype=bool)
@@ -299,7 +362,7 @@ def _counts(docs: Sequence[DocOutcome], label: str) -> _Counts:
 
 
 def _prf(correct: Any, predicted: Any, gold: Any) -> tuple[Any, Any, Any]:
-    """Compute precision, recall and F of counts of whatever shape; zero where there are none."""
+    """Compute precision, recall and F from counts of any shape; zero where there are none."""
     return tuple(
         np.divide(factor * correct, total, out=np.zeros(np.shape(total)), where=total > 0)
         for factor, total in ((1, predicted), (1, gold), (2, predicted + gold))
@@ -313,14 +376,14 @@ def _difference(*counts: Any) -> tuple[Any]:
 def _resampled(
     counts: _Counts, statistic: Callable[..., tuple[Any, ...]], seed: int
 ) -> list[list[float]]:
-    """Compute 95 % intervals of a statistic of counts, summed over docs, by resampling docs."""
+    """Compute 95 % intervals for a statistic of counts summed over docs, by resampling docs."""
 
-    def of_docs(*rows: NDArray[Any], axis: int) -> tuple[Any, ...]:
+    def summed(*rows: NDArray[Any], axis: int) -> tuple[Any, ...]:
         return statistic(*(row.sum(axis=axis) for row in rows))
 
     found = stats.bootstrap(
         tuple(counts),
-        of_docs,
+        summed,
         n_resamples=_RESAMPLES,
         batch=100,
         paired=True,
@@ -357,9 +420,9 @@ def _p_value(both: _Counts, seed: int) -> float:
     return float(found.pvalue)
 
 
-def _found(docs: Sequence[DocOutcome], label: str) -> set[tuple[int, tuple[int, int, str]]]:
+def _found(docs: Sequence[DocOutcome], label: str) -> set[tuple[int, EntitySpan]]:
     return {
-        (number, outcome.gold.place)
+        (number, outcome.gold.span)
         for number, doc in enumerate(docs)
         for outcome in doc.outcomes
         if outcome.kind == "correct" and outcome.gold and label in (ALL, outcome.label)

@@ -1,4 +1,4 @@
-"""What became of each entity: gold and predicted ones, in pairs where they belong together."""
+"""What became of each entity: gold and predicted ones, paired where they belong together."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from spacy.tokens import Span
 from spacy.training import Example
+
+from ..types import EntitySpan
 
 Kind = Literal["correct", "boundary", "label", "missed", "spurious"]
 ERRORS: tuple[Kind, ...] = ("boundary", "label", "missed", "spurious")
@@ -15,7 +17,15 @@ ERRORS: tuple[Kind, ...] = ("boundary", "label", "missed", "spurious")
 class Mention:
     """An entity, gold or predicted, in the tokens and characters of the annotated doc.
 
-    probability: the model's posterior of it; None if the pipeline gives none.
+    Attributes:
+        start: Its first token.
+        end: The token after its last one.
+        label: Its label.
+        start_char: Its first character.
+        end_char: The character after its last one.
+        text: Its text.
+        confidence: How sure the model is of it; for a gold entity that was not predicted, the
+            posterior that the model computes for it. None if the pipeline computes none.
     """
 
     start: int
@@ -24,23 +34,26 @@ class Mention:
     start_char: int
     end_char: int
     text: str
-    probability: float | None = None
+    confidence: float | None = None
 
     @property
-    def place(self) -> tuple[int, int, str]:
-        """What must be equal in a gold and a predicted entity."""
+    def span(self) -> EntitySpan:
+        """What must be equal for a predicted entity to be correct."""
         return self.start, self.end, self.label
 
     def overlap(self, other: "Mention") -> int:
-        """Count the tokens that both have."""
+        """Count the tokens that two mentions share."""
         return max(0, min(self.end, other.end) - max(self.start, other.start))
 
 
 class Outcome(NamedTuple):
     """A gold entity, a predicted one, or two that belong together.
 
-    "boundary": the labels are the same and the borders not; "label": the labels differ, the borders
-    perhaps too.
+    Attributes:
+        kind: "correct"; "boundary" (the label is right, the borders are not); "label" (the label is
+            wrong, the borders perhaps too); "missed" (only gold); "spurious" (only predicted).
+        gold: The gold entity.
+        predicted: The predicted entity.
     """
 
     kind: Kind
@@ -49,7 +62,7 @@ class Outcome(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The gold label; that of a spurious entity is the predicted one."""
+        """The gold label; for a spurious entity, the predicted one."""
         mention = self.gold or self.predicted
         assert mention is not None
         return mention.label
@@ -57,13 +70,15 @@ class Outcome(NamedTuple):
 
 @dataclass
 class DocOutcome:
-    """All outcomes of a doc.
+    """All outcomes in a doc.
 
-    text: of the annotated doc.
-    gold: its entities; their probabilities are what the model gives them.
-    predicted: the entities that the pipeline wrote to `doc.ents`.
-    below: those that were found, and are below the threshold.
-    outcomes: of `gold` and `predicted`.
+    Attributes:
+        text: The text of the annotated doc.
+        n_tokens: The number of its tokens.
+        gold: Its annotated entities, with the posteriors that the model computes for them.
+        predicted: The entities that the pipeline wrote to `doc.ents`.
+        below: The entities that the network found and whose confidence is below the threshold.
+        outcomes: What became of `gold` and `predicted`.
     """
 
     text: str
@@ -82,24 +97,36 @@ class DocOutcome:
         return [outcome for outcome in self.outcomes if outcome.kind != "correct"]
 
     def found(self) -> Iterator[tuple[Mention, bool]]:
-        """List what the network found, whatever the threshold, and whether it is right."""
-        places = {mention.place for mention in self.gold}
+        """Iterate over what the network found, whatever the threshold.
+
+        Yields:
+            An entity, and whether it is correct.
+        """
+        spans = {mention.span for mention in self.gold}
         for mention in (*self.predicted, *self.below):
-            yield mention, mention.place in places
-            places.discard(mention.place)
+            yield mention, mention.span in spans
+            spans.discard(mention.span)
 
 
 def match(gold: Sequence[Mention], predicted: Sequence[Mention]) -> Iterator[Outcome]:
-    """Pair gold and predicted entities: equal ones first, then by label, then by overlap."""
-    places = {mention.place: mention for mention in gold}
+    """Pair gold and predicted entities: equal ones first, then by label, then by overlap.
+
+    Args:
+        gold: The gold entities of a doc, which do not overlap.
+        predicted: Its predicted entities, which do not overlap.
+
+    Yields:
+        The outcomes; each entity is in one of them.
+    """
+    spans = {mention.span: mention for mention in gold}
     left = []
     for mention in predicted:
-        same = places.pop(mention.place, None)
+        same = spans.pop(mention.span, None)
         if same is None:
             left.append(mention)
         else:
             yield Outcome("correct", same, mention)
-    left_gold = list(places.values())
+    left_gold = list(spans.values())
     at = {token: number for number, b in enumerate(left) for token in range(b.start, b.end)}
     pairs = {
         (number, at[token])
@@ -126,8 +153,13 @@ def match(gold: Sequence[Mention], predicted: Sequence[Mention]) -> Iterator[Out
 def project(example: Example, span: Span) -> tuple[int, int] | None:
     """Find the tokens of the annotated doc that a predicted span covers, as spaCy's scorer does.
 
-    RETURNS: None if there are none, or if some of them are not annotated: then the span is neither
-        right nor wrong.
+    Args:
+        example: The predicted and the annotated doc.
+        span: A span of the predicted doc.
+
+    Returns:
+        The first token and the one after the last; None if there are no such tokens or if some of
+        them are not annotated, so that the span is neither right nor wrong.
     """
     indices = example.alignment.x2y[span.start : span.end]
     if not len(indices):
@@ -139,19 +171,28 @@ def project(example: Example, span: Span) -> tuple[int, int] | None:
 
 
 def mentions(
-    example: Example, spans: Iterable[Span], probabilities: Iterable[float | None]
+    example: Example, spans: Iterable[Span], confidences: Iterable[float | None]
 ) -> list[Mention]:
-    """Describe predicted spans in the annotated doc; those that can't be judged are left out."""
+    """Describe predicted spans in the tokens of the annotated doc.
+
+    Args:
+        example: The predicted and the annotated doc.
+        spans: Spans of the predicted doc. [S]
+        confidences: Their confidences, None where there is none. [S]
+
+    Returns:
+        A mention for each span that can be judged.
+    """
     found = []
-    for span, probability in zip(spans, probabilities, strict=True):
-        place = project(example, span)
-        if place is not None:
-            found.append(describe(example.reference[slice(*place)], span.label_, probability))
+    for span, confidence in zip(spans, confidences, strict=True):
+        tokens = project(example, span)
+        if tokens is not None:
+            found.append(describe(example.reference[slice(*tokens)], span.label_, confidence))
     return found
 
 
-def describe(span: Span, label: str, probability: float | None) -> Mention:
+def describe(span: Span, label: str, confidence: float | None) -> Mention:
     """Describe a span of the annotated doc."""
     return Mention(
-        span.start, span.end, label, span.start_char, span.end_char, span.text, probability
+        span.start, span.end, label, span.start_char, span.end_char, span.text, confidence
     )

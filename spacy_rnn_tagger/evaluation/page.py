@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing else, no network and no server."""
+"""The page of a report: one self-contained HTML file that needs no network and no server."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -12,12 +12,12 @@ from . import plots
 from .figures import Row
 from .outcomes import ERRORS, DocOutcome, Mention
 
-# Characters that are shown on each side of an error.
+# How many characters to show on each side of an error.
 _AROUND = 160
 _GAP = " […] "
 _MENTION = (
     '<mark class="entity" style="background: {bg}">{text}'
-    '<span class="label">{label} {probability}</span></mark>'
+    '<span class="label">{label} {confidence}</span></mark>'
 )
 
 
@@ -31,15 +31,19 @@ def render_page(
     notes: Sequence[str],
     versions: dict[str, str],
 ) -> str:
-    """Write the page of one pipeline, and of its comparison with another.
+    """Render the page about one pipeline and, if asked for, its comparison with another.
 
-    model: the pipeline's name.
-    data: the name of the data.
-    figures: as `figures.measure` returns them, and perhaps `comparison`.
-    docs: the outcomes that the figures are of.
-    costliest: number and cost of the docs that are shown, as `figures.costliest` returns them.
-    notes: what the reader should know before the figures.
-    versions: name and version of what was used.
+    Args:
+        model: The pipeline's name.
+        data: The name of the data.
+        figures: What `figures.measure` returns, and `comparison`, which may be None.
+        docs: The outcomes that the figures were computed from.
+        costliest: Index and cost of the docs to show, as `figures.costliest` returns them.
+        notes: What the reader should know before the figures.
+        versions: Names and versions of the packages used.
+
+    Returns:
+        The page's HTML.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"share": _share, "interval": _interval}
@@ -85,7 +89,7 @@ def _plots(figures: Row) -> dict[str, Markup]:
 
 
 def _doc_row(number: int, doc: DocOutcome, spent: float) -> dict[str, Any]:
-    """Describe a doc for the template: what is filtered by, and both of its markups."""
+    """Describe a doc for the template: what the page filters by, and both of its markups."""
     errors = sorted(doc.errors, key=lambda error: (error.gold or error.predicted).start)  # type: ignore[union-attr]
     wrong = [mention for error in errors for mention in error[1:] if mention is not None]
     windows = _windows(doc.text, wrong, [*doc.gold, *doc.predicted])
@@ -104,9 +108,15 @@ def _doc_row(number: int, doc: DocOutcome, spent: float) -> dict[str, Any]:
 def _windows(
     text: str, wrong: Sequence[Mention], every: Sequence[Mention]
 ) -> list[tuple[int, int]]:
-    """Cut the surroundings of errors out of a text, between words, and join those that touch.
+    """Find the surroundings of errors in a text, cut between words; those that touch are joined.
 
-    every: mentions that are not cut in two.
+    Args:
+        text: The text.
+        wrong: The mentions with errors.
+        every: Mentions that must not be cut in two.
+
+    Returns:
+        The first character and the one after the last, for each window.
     """
     windows: list[tuple[int, int]] = []
     for mention in sorted(wrong, key=lambda mention: mention.start_char):
@@ -123,7 +133,7 @@ def _windows(
 
 
 def _marked(text: str, mentions: Sequence[Mention], windows: Sequence[tuple[int, int]]) -> Markup:
-    """Mark mentions in the windows of a text, in displaCy's colours."""
+    """Mark the mentions in the windows of a text, in displaCy's colours."""
     parts = []
     for begin, stop in windows:
         inside = [m for m in mentions if begin <= m.start_char and m.end_char <= stop]
@@ -133,7 +143,7 @@ def _marked(text: str, mentions: Sequence[Mention], windows: Sequence[tuple[int,
                 "end": m.end_char - begin,
                 "label": m.label,
                 # displaCy does not escape a label.
-                "params": {"label": escape(m.label), "probability": _shown(m.probability)},
+                "params": {"label": escape(m.label), "confidence": _shown(m.confidence)},
             }
             for m in sorted(inside, key=lambda m: m.start_char)
         ]
@@ -155,8 +165,8 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _shown(probability: float | None) -> str:
-    return "" if probability is None else _share(probability)
+def _shown(confidence: float | None) -> str:
+    return "" if confidence is None else _share(confidence)
 
 
 def _interval(value: Sequence[float] | None) -> str:

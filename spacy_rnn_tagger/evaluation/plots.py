@@ -1,7 +1,7 @@
-"""The plots of a report, as SVG whose colours are the page's own, light or dark.
+"""The plots of a report, as SVG in the colours of the page, light or dark.
 
-Matplotlib knows no CSS: each colour is drawn as a placeholder, which is replaced in the SVG by a
-variable of the page's style sheet.
+Matplotlib does not write CSS variables, so each colour is drawn as a placeholder, which is then
+replaced in the SVG by a variable of the page's style sheet.
 """
 
 import re
@@ -25,7 +25,7 @@ _VARIABLES = {
     **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
 }
 _STYLES = ["-", "--", "-.", ":"]
-# Any: how Matplotlib types these differs between its releases.
+# Any: Matplotlib's type for these differs between releases.
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "font.size": 9,
@@ -43,16 +43,23 @@ _STYLE: Any = {
     "ytick.labelcolor": _INK,
     "legend.frameon": False,
 }
-_WIDTH = 4.2  # inches; a phone's width, so that its text is not made smaller there
+_WIDTH = 4.2  # inches: a phone's width, so that text is not scaled down there
 
 
 def draw_scores(rows: Sequence[Row]) -> str:
-    """Draw precision, recall and F of each label, with their intervals."""
+    """Draw precision, recall and F for each label, with their intervals.
+
+    Args:
+        rows: What `figures.scores` returns.
+
+    Returns:
+        The plot as SVG.
+    """
     names = {"p": "precision", "r": "recall", "f": "F"}
     with rc_context(_STYLE):
         figure, axes = _axes(0.9 + 0.5 * len(rows))
         for number, (key, name) in enumerate(names.items()):
-            y = [place + 0.22 * (number - 1) for place in range(len(rows))]
+            y = [row + 0.22 * (number - 1) for row in range(len(rows))]
             values = [row[key] for row in rows]
             lows = [_from(row, key, 0) for row in rows]
             highs = [_from(row, key, 1) for row in rows]
@@ -78,7 +85,14 @@ def _from(row: Row, key: str, side: int) -> float:
 
 
 def draw_errors(rows: Sequence[Row]) -> str:
-    """Draw the errors of each label by kind, as bars."""
+    """Draw the errors for each label by kind, as bars.
+
+    Args:
+        rows: What `figures.errors` returns.
+
+    Returns:
+        The plot as SVG.
+    """
     rows = [row for row in rows if row["label"] != ALL] or rows
     kinds = {
         "boundary": "boundary",
@@ -103,7 +117,14 @@ def draw_errors(rows: Sequence[Row]) -> str:
 
 
 def draw_reliability(bins: Sequence[Row]) -> str:
-    """Draw precision over confidence, and below it how many entities each point stands for."""
+    """Draw precision over confidence, and below it how many entities each point stands for.
+
+    Args:
+        bins: What `calibration.reliability` returns.
+
+    Returns:
+        The plot as SVG.
+    """
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 4.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -129,7 +150,13 @@ def draw_reliability(bins: Sequence[Row]) -> str:
 def draw_precision_recall(rows: Sequence[Row]) -> str:
     """Draw precision over recall at every threshold, and mark the present one.
 
-    Of more labels than there are colours, the most frequent are drawn.
+    If there are more labels than colours, the most frequent ones are drawn.
+
+    Args:
+        rows: What `figures.precision_recall` returns.
+
+    Returns:
+        The plot as SVG.
     """
     some = sorted(rows, key=lambda row: (row["label"] != ALL, -len(row["threshold"])))
     with rc_context(_STYLE):
@@ -140,8 +167,8 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
             axes.plot(row["recall"], row["precision"], color=colour, linestyle=line)
             today = row["today"]
             if today["precision"] is not None:
-                place = [today["recall"]], [today["precision"]]
-                axes.plot(*place, marker="o", markersize=7, color=colour)
+                point = [today["recall"]], [today["precision"]]
+                axes.plot(*point, marker="o", markersize=7, color=colour)
             axes.plot([], [], color=colour, linestyle=line, marker="o", label=row["label"])
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
         figure.legend(loc="outside lower center", ncols=3, title="dot: today's threshold")
@@ -149,7 +176,17 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
 
 
 def draw_groups(name: str, rows: Sequence[Row], axis: str, title: str) -> str:
-    """Draw the F of groups of entities as bars, with the number of gold ones on each."""
+    """Draw the F of groups of entities as bars, each with its number of gold entities.
+
+    Args:
+        name: The name of the plot, unique within the page.
+        rows: What `figures.by_group` returns.
+        axis: What the groups are, for the axis.
+        title: The title, for screen readers.
+
+    Returns:
+        The plot as SVG.
+    """
     with rc_context(_STYLE):
         figure, axes = _axes(2.6)
         bars = axes.bar(
@@ -178,9 +215,9 @@ def _svg(figure: Figure, name: str, title: str) -> str:
     svg = svg[svg.index("<svg") :]
     for placeholder, variable in _VARIABLES.items():
         svg = svg.replace(placeholder, variable)
-    # Identifiers are of the whole page there.
+    # Identifiers must be unique within the whole page.
     svg = re.sub(r'((?:id|xlink:href)="#?|url\(#)', rf"\g<1>{name}-", svg)
-    # The page gives the size and the font.
+    # The page sets the size and the font.
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

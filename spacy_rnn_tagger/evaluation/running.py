@@ -1,4 +1,4 @@
-"""Running a pipeline over annotated docs: up to our component for its network, then to the end."""
+"""Running a pipeline over annotated docs: up to our component and its network, then to the end."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,22 +11,25 @@ from spacy.training import Example
 from spacy.util import minibatch
 from tqdm import tqdm
 
-from ..groups import scored_spans
-from ..inference import Inference
-from ..pipeline import RNNEntityRecognizer
-from ..types import BoolArray, EntitySpan, Spans
+from ..arrays import BoolArray
+from ..crf.tag_scheme import Spans
+from ..pipeline.inference import Inference
+from ..pipeline.rnn_ner import RNNEntityRecognizer
+from ..pipeline.span_groups import spans_with_confidence
+from ..types import EntitySpan
 from .outcomes import DocOutcome, describe, mentions, project
 
-# The group is written here while the pipeline is looked at, whatever its own setting.
+# The group that the component writes to during evaluation, whatever its own setting.
 _KEY = "spacy_rnn_tagger.evaluation"
 
 
 class Found(NamedTuple):
     """What the network found in a batch of docs.
 
-    inference: of the batch.
-    spans: the entities that can be judged, of whatever probability. *Length:* S.
-    correct: which of them are right. *Shape:* (S,).
+    Attributes:
+        inference: The scores of the batch, and what follows from them.
+        spans: The entities that can be judged, whatever their confidence. [S]
+        correct: Which of them are right. (S,)
     """
 
     inference: Inference
@@ -35,14 +38,17 @@ class Found(NamedTuple):
 
 
 def find_component(nlp: Language, name: str | None = None) -> str | None:
-    """Find the name of the pipeline's one component `rnn_ner`.
+    """Find the name of the pipeline's component `rnn_ner`.
 
-    name: the one that is meant, if there are several.
+    Args:
+        nlp: The pipeline.
+        name: The name of the component to use, if there are several.
 
-    RETURNS: None if there is none and no name is given.
+    Returns:
+        Its name; None if there is no such component and no name is given.
 
-    RAISES ValueError: there are several and no name is given, or the name is that of no such
-        component.
+    Raises:
+        ValueError: There are several and no name is given, or there is none of that name.
     """
     ours = [key for key, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)]
     if name is not None:
@@ -54,20 +60,31 @@ def find_component(nlp: Language, name: str | None = None) -> str | None:
     return ours[0] if ours else None
 
 
-def find_entities(nlp: Language, component: str, examples: Sequence[Example]) -> Iterator[Found]:
-    """Find what the network of a component finds in docs, batch by batch, and what of it is right.
+def find_entities(
+    nlp: Language, component: str, examples: Sequence[Example], *, progress: bool = False
+) -> Iterator[Found]:
+    """Run the network of a component over docs, and judge the entities that it finds.
 
     The predicted docs of the examples are left as the components before it leave them.
+
+    Args:
+        nlp: The pipeline.
+        component: The name of the component.
+        examples: The docs.
+        progress: Whether to show a progress bar if standard error is a terminal.
+
+    Yields:
+        What was found in each batch of docs.
     """
     pipe = nlp.get_pipe(component)
-    for batch in _batches(nlp, examples):
+    for batch in _batches(nlp, examples, progress):
         _run(nlp, batch, disable=nlp.pipe_names[nlp.pipe_names.index(component) :])
         inference = pipe.infer([example.predicted for example in batch])
         spans = inference.entities()
         correct = [
-            _is_correct(example, place)
+            _is_correct(example, span)
             for example, own in zip(batch, inference.locate(spans), strict=True)
-            for place in own
+            for span in own
         ]
         judged = np.array([verdict is not None for verdict in correct], dtype=bool)
         right = np.array([bool(verdict) for verdict in correct], dtype=bool)
@@ -76,40 +93,52 @@ def find_entities(nlp: Language, component: str, examples: Sequence[Example]) ->
 
 def _is_correct(example: Example, span: EntitySpan) -> bool | None:
     start, end, label = span
-    place = project(example, example.predicted[start:end])
-    if place is None:
+    tokens = project(example, example.predicted[start:end])
+    if tokens is None:
         return None
-    return any((ent.start, ent.end) == place and ent.label_ == label for ent in example.y.ents)
+    return any((ent.start, ent.end) == tokens and ent.label_ == label for ent in example.y.ents)
 
 
 def find_outcomes(
-    nlp: Language, component: str | None, examples: Sequence[Example]
+    nlp: Language,
+    component: str | None,
+    examples: Sequence[Example],
+    *,
+    progress: bool = False,
 ) -> list[DocOutcome]:
     """Run a pipeline over docs and compare its entities with the annotation.
 
-    component: the component that gives probabilities; None if there is none.
+    Args:
+        nlp: The pipeline.
+        component: The name of the component that computes confidences; None if there is none.
+        examples: The docs.
+        progress: Whether to show a progress bar if standard error is a terminal.
+
+    Returns:
+        The outcomes in each doc.
     """
     outcomes: list[DocOutcome] = []
-    for batch in _batches(nlp, examples):
+    for batch in _batches(nlp, examples, progress):
         gold: Sequence[Sequence[float | None]] = [[None] * len(eg.reference.ents) for eg in batch]
         if component is None:
             _run(nlp, batch)
         else:
-            place = nlp.pipe_names.index(component)
+            at = nlp.pipe_names.index(component)
             pipe = nlp.get_pipe(component)
-            _run(nlp, batch, disable=nlp.pipe_names[place:])
-            gold = _gold_probabilities(pipe, batch)
-            with _scores_written(pipe):
-                _run(nlp, batch, disable=nlp.pipe_names[:place])
+            _run(nlp, batch, disable=nlp.pipe_names[at:])
+            gold = _gold_posteriors(pipe, batch)
+            with _confidences_written(pipe):
+                _run(nlp, batch, disable=nlp.pipe_names[:at])
         outcomes += map(_outcome, batch, gold)
     return outcomes
 
 
-def _batches(nlp: Language, examples: Sequence[Example]) -> Iterator[list[Example]]:
-    with tqdm(total=len(examples), unit=" docs", disable=None, leave=False) as progress:
+def _batches(nlp: Language, examples: Sequence[Example], progress: bool) -> Iterator[list[Example]]:
+    disable = None if progress else True  # None: only where there is no terminal
+    with tqdm(total=len(examples), unit=" docs", disable=disable, leave=False) as bar:
         for batch in minibatch(examples, nlp.batch_size):
             yield batch
-            progress.update(len(batch))
+            bar.update(len(batch))
 
 
 def _run(nlp: Language, batch: list[Example], disable: Sequence[str] = ()) -> None:
@@ -118,10 +147,10 @@ def _run(nlp: Language, batch: list[Example], disable: Sequence[str] = ()) -> No
         example.predicted = doc
 
 
-def _gold_probabilities(
+def _gold_posteriors(
     pipe: RNNEntityRecognizer, batch: Sequence[Example]
 ) -> list[list[float | None]]:
-    """Compute what the model gives the annotated entities; zero where it can't find them."""
+    """Compute the posteriors of the annotated entities; zero where the model can't find them."""
     inference = pipe.infer([example.predicted for example in batch])
     known: list[list[EntitySpan]] = []
     numbers: list[list[int]] = []
@@ -134,15 +163,15 @@ def _gold_probabilities(
                 known[-1].append((int(tokens[0]), int(tokens[-1]) + 1, ent.label_))
                 numbers[-1].append(number)
     found: list[list[float | None]] = [[0.0] * len(eg.reference.ents) for eg in batch]
-    for own, places, p in zip(found, numbers, inference.posteriors_of(known), strict=True):
-        for number, value in zip(places, p.tolist(), strict=True):
+    for own, rows, p in zip(found, numbers, inference.posteriors_of(known), strict=True):
+        for number, value in zip(rows, p.tolist(), strict=True):
             own[number] = value
     return found
 
 
 @contextmanager
-def _scores_written(pipe: RNNEntityRecognizer) -> Iterator[None]:
-    """Have the component write all that it finds, and nothing else, to a group of our own."""
+def _confidences_written(pipe: RNNEntityRecognizer) -> Iterator[None]:
+    """Have the component write the entities that it finds, and nothing else, to our own group."""
     before = dict(pipe.cfg)
     pipe.cfg.update(spans_key=_KEY, candidates=None)
     try:
@@ -153,9 +182,9 @@ def _scores_written(pipe: RNNEntityRecognizer) -> Iterator[None]:
 
 def _outcome(example: Example, gold: Sequence[float | None]) -> DocOutcome:
     doc = example.predicted
-    known = {_place(span): score for span, score in scored_spans(doc, _KEY)}
-    entities = {_place(ent) for ent in doc.ents}
-    below = [span for span in doc.spans.pop(_KEY, ()) if _place(span) not in entities]
+    known = {_entity_span(span): value for span, value in spans_with_confidence(doc, _KEY)}
+    entities = {_entity_span(ent) for ent in doc.ents}
+    below = [span for span in doc.spans.pop(_KEY, ()) if _entity_span(span) not in entities]
     return DocOutcome(
         text=example.reference.text,
         n_tokens=len(example.reference),
@@ -163,10 +192,10 @@ def _outcome(example: Example, gold: Sequence[float | None]) -> DocOutcome:
             describe(ent, ent.label_, p)
             for ent, p in zip(example.reference.ents, gold, strict=True)
         ],
-        predicted=mentions(example, doc.ents, [known.get(_place(ent)) for ent in doc.ents]),
-        below=mentions(example, below, [known[_place(span)] for span in below]),
+        predicted=mentions(example, doc.ents, [known.get(_entity_span(ent)) for ent in doc.ents]),
+        below=mentions(example, below, [known[_entity_span(span)] for span in below]),
     )
 
 
-def _place(span: Span) -> EntitySpan:
+def _entity_span(span: Span) -> EntitySpan:
     return span.start, span.end, span.label_

@@ -12,10 +12,11 @@ from thinc.types import Floats2d, Ragged
 class Costs(NamedTuple):
     """What is known of a device. A block costs its steps, whatever their width, and a start.
 
-    start: what takes as long as the start of a block, in tokens.
-    width: docs that take as long as the steps of a block of their length do by themselves.
-    predict: tokens of a block at most, in prediction, unless a doc is longer.
-    train: the same in training, where more is kept of each.
+    Attributes:
+        start: What takes as long as the start of a block, in tokens.
+        width: Docs that take as long as the steps of a block of their length do by themselves.
+        predict: Tokens of a block at most, in prediction, unless a doc is longer.
+        train: The same in training, where more is kept of each.
     """
 
     start: int
@@ -70,9 +71,10 @@ def _forward(
 def find_blocks(lengths: list[int], size: int, costs: Costs) -> Iterator[list[int]]:
     """Part docs into blocks, where padding a doc would cost more than a block of its own.
 
-    lengths: tokens of each doc.
-    size: tokens of a block at most, padding included, unless a doc is longer.
-    costs: of a block.
+    Args:
+        lengths: Tokens of each doc.
+        size: Tokens of a block at most, padding included, unless a doc is longer.
+        costs: Of a block.
     """
     block: list[int] = []
     longest = padding = 0
@@ -93,7 +95,8 @@ def find_blocks(lengths: list[int], size: int, costs: Costs) -> Iterator[list[in
 def split(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:
     """Part rows into views of them, as Thinc's `Ops.unflatten` does, which takes ten times as long.
 
-    lengths: rows of each part.
+    Args:
+        lengths: Rows of each part.
     """
     ends = list(accumulate(lengths))
     return [rows[end - length : end] for end, length in zip(ends, lengths, strict=True)]

@@ -20,7 +20,7 @@ def _code_points(text: str) -> list[int]:
 
 
 def character_rows(words: Words) -> Ints2d:
-    """List the characters' rows in the table, padded to the longest word. *Shape:* (U, L)."""
+    """List the characters' rows in the table, padded to the longest word. (U, L)."""
     strings = words.vocab.strings
     rows = [_code_points(strings[orth]) for orth in words.column(ORTH).tolist()]
     padded = np.full((len(rows), max(len(row) for row in rows)), PAD, dtype=np.int64)

@@ -19,8 +19,9 @@ _WINDOW = 3
 def Characters(width: int, char_width: int) -> WordModel:  # noqa: N802
     """Embed the characters of the word form, convolve windows of three, take the maximum.
 
-    width: of the output. *Output:* (U, width).
-    char_width: of a character's embedding.
+    Args:
+        width: Of the output. *Output:* (U, width).
+        char_width: Of a character's embedding.
     """
     check_at_least("char_width", char_width, 1)
     return Model(

@@ -16,7 +16,8 @@ from spacy.vocab import Vocab
 from thinc.model import Model
 from thinc.types import Floats2d
 
-from ..types import IntArray, Tok2VecModel
+from ..arrays import IntArray
+from ..types import Tok2VecModel
 from .blocks import split
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio (Knuth's hashing constant)
@@ -26,9 +27,10 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio (Knuth
 class Words:
     """The distinct words of a batch.
 
-    vocab: whose strings and vectors the words use.
-    attrs: IDs of the lexical attributes at hand, the columns of `values`.
-    values: their values. *Shape:* (U, attributes).
+    Attributes:
+        vocab: Whose strings and vectors the words use.
+        attrs: IDs of the lexical attributes at hand, the columns of `values`.
+        values: Their values. (U, attributes)
     """
 
     vocab: Vocab
@@ -36,7 +38,7 @@ class Words:
     values: NDArray[np.uint64]
 
     def column(self, attr: int) -> NDArray[np.uint64]:
-        """Get the values of one attribute. *Shape:* (U,)."""
+        """Get the values of one attribute. (U,)."""
         return self.values[:, self.attrs.index(attr)]
 
 
@@ -46,7 +48,8 @@ WordModel: TypeAlias = Model[Words, Floats2d]
 def DistinctWords(embed: WordModel, attrs: list[int]) -> Tok2VecModel:  # noqa: N802
     """Apply `embed` to the distinct words of the docs and hand its rows to their tokens.
 
-    attrs: the attributes that `embed` reads; the key attribute of the vectors table is added.
+    Args:
+        attrs: The attributes that `embed` reads; the key attribute of the vectors table is added.
     """
     return Model(
         "distinct_words",

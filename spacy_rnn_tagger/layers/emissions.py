@@ -17,7 +17,8 @@ def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
     All weights begin at zero: an untrained model prefers no tag, and of equals decoding takes
     the first, which is "O".
 
-    nO: number of tags K; set from the labels if None. *Output:* (N, K).
+    Args:
+        nO: Number of tags K; set from the labels if None. *Output:* (N, K).
     """
     params = {"W": None, "b": None}
     dims = {"nI": None, "nO": nO}

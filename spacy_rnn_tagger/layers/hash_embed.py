@@ -19,7 +19,8 @@ def AttributeEmbed(  # noqa: N802
 ) -> WordModel:
     """Embed each attribute in a hashed table of its own. *Output:* (U, attrs * W).
 
-    word_dropout: the share of words of which training sees SHAPE only.
+    Args:
+        word_dropout: The share of words of which training sees SHAPE only.
     """
     tables = [
         HashEmbed(width, size, column=column, seed=column + 1, dropout=0.0)

@@ -20,8 +20,9 @@ from thinc.model import Model
 from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
+from ..arrays import IntArray
 from ..modules.isolation import isolated
-from ..types import IntArray, Tok2VecModel
+from ..types import Tok2VecModel
 from .blocks import split
 from .maxout import Maxout
 
@@ -40,12 +41,14 @@ def WordPrediction(  # noqa: N802
 
     The dropout rate of `[pretraining]` stands for those of the layers, and no word is hidden.
 
-    tok2vec: ends in a recurrent layer.
-    hidden_width: of the hidden layer and of a word's vector.
-    rows: of the hashed table of words.
+    Args:
+        tok2vec: Ends in a recurrent layer.
+        hidden_width: Of the hidden layer and of a word's vector.
+        rows: Of the hashed table of words.
 
-    RAISES ValueError: `tok2vec` has no recurrent layer, or a bidirectional one with others above or
-        below it: what the upper ones read has read the word itself.
+    Raises:
+        ValueError: `tok2vec` has no recurrent layer, or a bidirectional one with others above or
+            below it: what the upper ones read has read the word itself.
     """
     rnns = [node for node in tok2vec.walk() if node.name == "rnn"]
     if not rnns:
@@ -74,10 +77,12 @@ def WordPrediction(  # noqa: N802
 def words_loss(ops: Ops, docs: list[Doc], scores: Floats2d) -> tuple[float, Floats2d]:
     """Compute the cross-entropy of the words that are there, and its gradient.
 
-    scores: *Shape:* (N, U).
+    Args:
+        scores: (N, U)
 
-    RETURNS: the mean over words, in nats, and the gradient. *Shape:* (N, U). Whitespace does not
-        count, nor a word that is alone in its doc: there is nothing to tell it by.
+    Returns:
+        The mean over words, in nats, and the gradient. (N, U) Whitespace does not count, nor a word
+        that is alone in its doc: there is nothing to tell it by.
     """
     _, index = _distinct(docs)
     counted = np.concatenate([(doc.to_array(IS_SPACE) == 0) & (len(doc) > 1) for doc in docs])

@@ -24,10 +24,12 @@ def TagOutput(  # noqa: N802
 
     Transitions begin at zero. For "softmax" there is nothing to learn here.
 
-    decoder: "crf" or "softmax".
-    nO: number of tags K.
+    Args:
+        decoder: "crf" or "softmax".
+        nO: Number of tags K.
 
-    RAISES ValueError: the decoder is not known.
+    Raises:
+        ValueError: The decoder is not known.
     """
     check_choice("decoder", decoder, DECODERS)
     return Model(
@@ -46,8 +48,9 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
     A new tag copies the weights and transitions of "O", and its bias is lower by a margin. So each
     path through a new tag has a better one, with "O" in its place, whatever the input.
 
-    new: a layer of the same kind. It is a new node, because an optimizer keeps moments of the old
-        shapes for the old one.
+    Args:
+        new: A layer of the same kind. It is a new node, because an optimizer keeps moments of the
+            old shapes for the old one.
     """
     if model.has_dim("nI"):
         new.set_dim("nI", model.get_dim("nI"))
@@ -69,8 +72,9 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
 def grow(model: Model[Any, Any], ref: str, owner: Model[Any, Any], new: Model[Any, Any]) -> None:
     """Put a layer with more tags in the place of the one that `ref` names, and fill it.
 
-    owner: the model whose layer it is.
-    new: as of `resized`.
+    Args:
+        owner: The model whose layer it is.
+        new: As of `resized`.
     """
     layer = model.get_ref(ref)
     owner.layers[owner.layers.index(layer)] = resized(layer, new)

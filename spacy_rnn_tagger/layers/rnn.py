@@ -15,6 +15,7 @@ from ..errors import check_at_least, check_choice, check_rate
 from ..modules.isolation import isolated_forward
 from ..modules.padding import Padding
 from ..modules.rnn import GATES, Weights, run_stack
+from .layout import Layout
 
 
 def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
@@ -31,17 +32,19 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     Input rows are (N, nI), where nI is inferred; output rows (N, nO), where nO is `hidden_width`
     times the number of directions.
 
-    cell: "lstm", "gru" or "elman"; `modules/rnn.py` has the equations.
-    hidden_width: width of one direction's state.
-    depth: number of layers.
-    bidirectional: read each doc from its end as well.
-    dropout: rate for the input and for each layer's hidden states in training. The rate that
-        `nlp.update` is given applies where it is higher.
-    mixed_precision: compute the recurrence in bfloat16 (Kalamkar et al. 2019), whose range is that
-        of float32, so that gradients need no scaling: on a GPU, and in the predictions of an LSTM
-        on a CPU that has instructions for it (AVX512_BF16). Elsewhere no effect.
+    Args:
+        cell: "lstm", "gru" or "elman"; `modules/rnn.py` has the equations.
+        hidden_width: Width of one direction's state.
+        depth: Number of layers.
+        bidirectional: Read each doc from its end as well.
+        dropout: Rate for the input and for each layer's hidden states in training. The rate that
+            `nlp.update` is given applies where it is higher.
+        mixed_precision: Compute the recurrence in bfloat16 (Kalamkar et al. 2019), whose range is
+            that of float32, so that gradients need no scaling: on a GPU, and in the predictions of
+            an LSTM on a CPU that has instructions for it (AVX512_BF16). Elsewhere no effect.
 
-    RAISES ValueError: the cell is not known, or a number is out of its range.
+    Raises:
+        ValueError: The cell is not known, or a number is out of its range.
     """
     check_choice("cell", cell, GATES)
     check_at_least("hidden_width", hidden_width, 1)
@@ -88,7 +91,8 @@ def _forward(
         ]
         for directions in names
     ]
-    padding = Padding(ops.to_numpy(X.lengths).tolist(), inputs.device)
+    layout = Layout.of(ops.to_numpy(X.lengths).tolist())
+    padding = Padding(layout.shape, layout.sources, layout.places, inputs.device)
     dtype = torch.bfloat16 if _narrow_pays(model, inputs.device, is_train) else None
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
     with torch.set_grad_enabled(is_train):

@@ -21,7 +21,8 @@ def StaticVectors(width: int) -> WordModel:  # noqa: N802
 
     *Output:* (U, W). The table's width is inferred at initialisation.
 
-    RAISES ValueError: the vocab has no vectors (spaCy's E896), met at initialisation.
+    Raises:
+        ValueError: The vocab has no vectors (spaCy's E896), met at initialisation.
     """
     model: WordModel = chain(
         Model("vectors_lookup", _forward, init=_init),
@@ -32,9 +33,10 @@ def StaticVectors(width: int) -> WordModel:  # noqa: N802
 
 
 def look_up(words: Words) -> NDArray[np.float32]:
-    """Get the vectors of words from their vocab's table, zeros for those without. *Shape:* (U, D).
+    """Get the vectors of words from their vocab's table, zeros for those without. (U, D).
 
-    RAISES ValueError: the vocab has no vectors (spaCy's E896).
+    Raises:
+        ValueError: The vocab has no vectors (spaCy's E896).
     """
     vectors = words.vocab.vectors
     if not vectors.shape[1]:

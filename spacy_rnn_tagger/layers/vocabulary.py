@@ -25,10 +25,11 @@ def Vocabulary(  # noqa: N802
 ) -> Model[list[Doc], Ragged]:
     """Number words: row 0 is the unknown word, the rest by falling frequency. *Output:* (N,).
 
-    attr: the token attribute that is the word.
-    max_size: rows in all, the unknown word's included.
-    min_freq: a rarer word is unknown.
-    word_dropout: the share of tokens that training takes for unknown.
+    Args:
+        attr: The token attribute that is the word.
+        max_size: Rows in all, the unknown word's included.
+        min_freq: A rarer word is unknown.
+        word_dropout: The share of tokens that training takes for unknown.
     """
     check_choice("attr", attr, _ATTRS)
     check_at_least("max_size", max_size, 1)
@@ -108,7 +109,7 @@ def _init(
 
 
 def EmbeddingTable(*, width: int, rows: int) -> Model[Ints1d, Floats2d]:  # noqa: N802
-    """Create a learned table. *Shape:* (rows, width)."""
+    """Create a learned table. (rows, width)."""
     check_at_least("width", width, 1)
     return Embed(nO=width, nV=rows, dropout=0.0)
 

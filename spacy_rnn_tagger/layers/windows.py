@@ -22,10 +22,11 @@ CONTEXTS = ("doc", "sentence")
 class Window(NamedTuple):
     """Rows of a sequence that are read together.
 
-    start: the first row.
-    end: the row after the last.
-    first: the first row whose result counts; those before it are only context.
-    last: the row after the last whose result counts.
+    Attributes:
+        start: The first row.
+        end: The row after the last.
+        first: The first row whose result counts; those before it are only context.
+        last: The row after the last whose result counts.
     """
 
     start: int
@@ -37,8 +38,9 @@ class Window(NamedTuple):
 def find_windows(length: int, max_length: int, overlap: int) -> list[Window]:
     """Cover a sequence with windows. Each row counts in one, and is context in its neighbours.
 
-    max_length: rows of a window, its context included; 0 for one window, however long.
-    overlap: rows of context on either side, except at the ends of the sequence.
+    Args:
+        max_length: Rows of a window, its context included; 0 for one window, however long.
+        overlap: Rows of context on either side, except at the ends of the sequence.
     """
     if not max_length or length <= max_length:
         return [Window(0, length, 0, length)]
@@ -59,10 +61,12 @@ def read_in_context(
 ) -> Tok2VecModel:
     """Embed docs, and apply a layer to what is read as one sequence.
 
-    context: the "doc", or the "sentence".
-    max_length, overlap: as of `InWindows`.
+    Args:
+        context: The "doc", or the "sentence".
+        max_length, overlap: As of `InWindows`.
 
-    RAISES ValueError: a setting is not among the allowed ones or out of its range.
+    Raises:
+        ValueError: A setting is not among the allowed ones or out of its range.
     """
     check_choice("context", context, CONTEXTS)
     windows = InWindows(layer, max_length, overlap)
@@ -76,10 +80,12 @@ def InWindows(layer: ListModel, max_length: int, overlap: int) -> ListModel:  # 
     those of the whole sequence. Windows are as many sequences side by side, which is faster than a
     long one.
 
-    max_length: tokens of a window at most, its context included; 0 for no windows.
-    overlap: tokens of context on either side.
+    Args:
+        max_length: Tokens of a window at most, its context included; 0 for no windows.
+        overlap: Tokens of context on either side.
 
-    RAISES ValueError: `max_length` is below 0, or nothing is left of a window but its context.
+    Raises:
+        ValueError: `max_length` is below 0, or nothing is left of a window but its context.
     """
     if max_length < 0 or overlap < 0 or (max_length and max_length <= 2 * overlap):
         raise ValueError(

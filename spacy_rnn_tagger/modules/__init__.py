@@ -1,5 +1,5 @@
-"""Pure torch: tensors in, tensors out, nothing of spaCy or Thinc.
+"""Torch kernels: tensors in, tensors out, nothing of spaCy or Thinc.
 
 Shapes: N tokens of a batch, B docs, T the longest doc, W input width, H hidden width of one
-direction, G gates of a cell, K tags.
+direction, G gates of a cell.
 """

@@ -3,27 +3,34 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import Function
-
-from .layout import Layout
 
 
 class Padding:
     """The layout of a batch on a device, and both ways through it.
 
-    Attributes:
+    Args:
         shape: T and B, of the block.
-        sources, places: as of `Layout`.
+        sources: For reading forward and backward, the row at each place of the block. (T * B,) each
+        places: For reading forward and backward, the place of each row. (N,) each
+        device: Where the rows are; the CPU if None.
     """
 
-    def __init__(self, lengths: Sequence[int], device: torch.device | None = None) -> None:
-        layout = Layout(lengths)
-        self.shape = layout.shape
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        sources: Sequence[NDArray[np.int64]],
+        places: Sequence[NDArray[np.int64]],
+        device: torch.device | None = None,
+    ) -> None:
+        self.shape = shape
         self.sources, self.places = (
             tuple(torch.from_numpy(order).to(device) for order in orders)
-            for orders in (layout.sources, layout.places)
+            for orders in (sources, places)
         )
 
     def pad(self, flat: Tensor, *, backward: bool = False) -> Tensor:

@@ -38,9 +38,10 @@ GATES = {
 class Weights(NamedTuple):
     """One direction of one layer.
 
-    W: input weights, gates stacked. *Shape:* (G * H, input width).
-    U: recurrent weights. *Shape:* (G * H, H).
-    b: bias, one vector a gate. *Shape:* (G * H,).
+    Attributes:
+        W: Input weights, gates stacked. (G * H, input width)
+        U: Recurrent weights. (G * H, H)
+        b: Bias, one vector a gate. (G * H,)
     """
 
     W: Tensor
@@ -53,10 +54,12 @@ def run_direction(
 ) -> Tensor:
     """Run one cell over padded sequences from a zero state.
 
-    X: input. *Shape:* (T, B, input width).
-    dtype: what the kernel computes in; that of the input if None.
+    Args:
+        X: Input. (T, B, input width)
+        dtype: What the kernel computes in; that of the input if None.
 
-    RETURNS: the hidden state after each step, in the input's type. *Shape:* (T, B, H).
+    Returns:
+        The hidden state after each step, in the input's type. (T, B, H)
     """
     if dtype is not None:
         weights = Weights(*(array.to(dtype) for array in weights))
@@ -84,12 +87,14 @@ def run_stack(
 ) -> Tensor:
     """Run the layers one above the other; a layer with two directions concatenates them.
 
-    X: input, all tokens of all docs. *Shape:* (N, W).
-    layers: for each layer the weights of its one or two directions.
-    dropout: rate for the input and for each layer's output (Srivastava et al. 2014).
-    dtype: what the kernels compute in; that of the input if None.
+    Args:
+        X: Input, all tokens of all docs. (N, W)
+        layers: For each layer the weights of its one or two directions.
+        dropout: Rate for the input and for each layer's output (Srivastava et al. 2014).
+        dtype: What the kernels compute in; that of the input if None.
 
-    RETURNS: hidden states of the last layer. *Shape:* (N, H * directions).
+    Returns:
+        Hidden states of the last layer. (N, H * directions)
     """
     X = _dropped(X, dropout)
     for directions in layers:

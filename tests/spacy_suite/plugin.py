@@ -20,9 +20,9 @@ from spacy.registrations import populate_registry
 from spacy.util import registry
 from thinc.api import Model
 
-from spacy_rnn_tagger.architectures import build_rnn_tagger_v1
-from spacy_rnn_tagger.pipeline import RNNEntityRecognizer
-from spacy_rnn_tagger.scoring import score_entities
+from spacy_rnn_tagger.models.architectures import build_rnn_tagger_v1
+from spacy_rnn_tagger.pipeline.rnn_ner import RNNEntityRecognizer
+from spacy_rnn_tagger.pipeline.scorer import score_entities
 
 from . import target_of, test_name
 from .left_out import LEFT_OUT

@@ -1,0 +1,205 @@
+"""What training minimises, on the lattice: losses and their gradients, in NumPy.
+
+Gold annotation is a mask of the tags that it leaves open: one tag, all tags where annotation is
+missing, or some of them. The loss of a mask is the negative logarithm of its marginal likelihood.
+The softmax decoder uses the same lattice; it has no transitions of its own, and in training it
+normalises each token by itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import BoolArray, FloatArray
+from .forward_backward import Expectations, forward_backward, log_sum_exp
+from .lattice import Lattice
+from .packed_order import PackedOrder
+from .tag_scheme import TagScheme
+
+_LEARNED = ("transitions", "start", "end")
+
+
+class IncorrectSpan(NamedTuple):
+    """A span that is known not to be an entity of this label; "O": not outside of all entities.
+
+    Attributes:
+        doc: The number of its doc in the batch.
+        start: Its first word in the doc.
+        end: The word after its last.
+        label: The label.
+    """
+
+    doc: int
+    start: int
+    end: int
+    label: str
+
+
+class Gradient(NamedTuple):
+    """The gradient of a loss with respect to a lattice's scores; None where none are learned.
+
+    Attributes:
+        emissions: (N, K)
+        transitions: (K, K)
+        start: (K,)
+        end: (K,)
+    """
+
+    emissions: FloatArray
+    transitions: FloatArray | None = None
+    start: FloatArray | None = None
+    end: FloatArray | None = None
+
+
+def path_loss(
+    lattice: Lattice, lengths: Sequence[int], allowed: BoolArray
+) -> tuple[float, Gradient]:
+    """Compute the loss of a CRF: -log P(a path that gold allows | doc), summed over the docs.
+
+    It is log Z(legal) - log Z(legal and allowed), where Z sums the exponentials of the scores of
+    paths.
+
+    Args:
+        lattice: All legal paths.
+        lengths: Tokens of each doc. [B]
+        allowed: The tags that annotation leaves open. (N, K)
+
+    Returns:
+        The loss and its gradient.
+
+    Raises:
+        ValueError: Annotation contradicts the scheme, so that no path is left.
+    """
+    # Two copies of each doc: all of the lattice, and what gold allows of it.
+    both = lattice._replace(emissions=np.tile(lattice.emissions, (2, 1)))
+    both = both.restricted(np.concatenate([np.ones_like(allowed), allowed]))
+    weights = np.repeat([1.0, -1.0], len(lengths))
+    sums = forward_backward(both, PackedOrder([*lengths, *lengths]), weights=weights)
+    free, gold = np.split(sums.log_partition, 2)
+    impossible = np.flatnonzero(~np.isfinite(gold)).tolist()
+    if impossible:
+        raise ValueError(
+            f"The annotation of doc(s) {impossible} of the batch contradicts the scheme: no legal "
+            "sequence of tags agrees with it."
+        )
+    return float((free - gold).sum()), _of_paths(sums, np.add(*np.split(sums.tags, 2)))
+
+
+def token_loss(emissions: FloatArray, allowed: BoolArray) -> tuple[float, Gradient]:
+    """Compute the loss of softmax: the cross-entropy, -log P(a tag that gold allows | token).
+
+    It is summed over the tokens, and 0 where all tags are allowed.
+
+    Args:
+        emissions: The scores. (N, K)
+        allowed: The tags that annotation leaves open. (N, K)
+
+    Returns:
+        The loss and its gradient.
+    """
+    log_p = _log_softmax(emissions)
+    log_gold = np.where(allowed, log_p, -np.inf)
+    allowed_log_p = log_sum_exp(log_gold)[:, None]
+    # What is not allowed is left out before exp(): far above what is, it would overflow.
+    gradient = np.exp(log_p) - np.exp(log_gold - allowed_log_p)
+    return float(-allowed_log_p.sum()), Gradient(gradient)
+
+
+def incorrect_span_loss(
+    lattice: Lattice, lengths: Sequence[int], scheme: TagScheme, spans: Sequence[IncorrectSpan]
+) -> tuple[float, Gradient]:
+    """Compute -log(1 - P(span has label | doc)), summed over spans.
+
+    Both decoders take P from the lattice. The loss is log Z(legal) - log Z(legal without the span),
+    a sum over the other paths, because nothing is left of 1 - P when the network is certain.
+
+    Args:
+        lattice: All legal paths.
+        lengths: Tokens of each doc. [B]
+        scheme: The tags.
+        spans: The spans that are known to be incorrect, at least one.
+
+    Returns:
+        The loss and its gradient, with that of transitions, whether they are learned or not.
+    """
+    bounds = np.cumsum([0, *lengths])
+    # Of each doc with such a span a free copy, and copies that divide the paths without the span.
+    rows, masks, groups = [], [], []
+    for number, span in enumerate(spans):
+        own = np.arange(bounds[span.doc], bounds[span.doc + 1])
+        free = np.ones((len(own), len(scheme.tags)), dtype=bool)
+        has_span = scheme.span_mask(len(own), span.start, span.end, span.label)
+        without = list(_complement(has_span))
+        masks += [free, *without]
+        rows += [own] * (1 + len(without))
+        groups += [2 * number] + [2 * number + 1] * len(without)
+    index = np.concatenate(rows)
+    signs = np.where(np.array(groups) % 2, -1.0, 1.0)
+    copies = lattice.select(index).restricted(np.concatenate(masks))
+    order = PackedOrder([len(own) for own in rows])
+    sums = forward_backward(copies, order, np.array(groups), signs)
+    free, other = sums.log_partition.reshape(-1, 2).T
+    d_emissions = np.zeros(lattice.emissions.shape)
+    np.add.at(d_emissions, index, sums.tags)
+    return float((free - other).sum()), _of_paths(sums, d_emissions)
+
+
+def path_divergence(
+    student: Lattice, teacher: Lattice, lengths: Sequence[int]
+) -> tuple[float, Gradient]:
+    """Compute the Kullback-Leibler divergence of one CRF's paths from another's, summed over docs.
+
+    Args:
+        student: All legal paths.
+        teacher: The same, with other scores of the same tags.
+        lengths: Tokens of each doc. [B]
+
+    Returns:
+        The divergence, and its gradient with respect to the student's scores.
+    """
+    order = PackedOrder(lengths)
+    expected, current = forward_backward(teacher, order), forward_backward(student, order)
+    divergence = float((current.log_partition - expected.log_partition).sum())
+    gradient = []
+    for name, ours, theirs in zip(("tags", *_LEARNED), student, teacher, strict=True):
+        uses = getattr(expected, name)
+        # Where a transition is not legal, both scores are minus infinity and nothing uses them.
+        used = uses > 0
+        divergence += float((uses[used] * (theirs[used].astype(np.float64) - ours[used])).sum())
+        gradient.append(getattr(current, name) - uses)
+    return divergence, Gradient(*gradient)
+
+
+def token_divergence(student: FloatArray, teacher: FloatArray) -> tuple[float, Gradient]:
+    """Compute the Kullback-Leibler divergence of each token's tags from another network's.
+
+    Args:
+        student: Emissions. (N, K)
+        teacher: Emissions of the same tags. (N, K)
+
+    Returns:
+        The divergence, summed over tokens, and its gradient with respect to the student's scores.
+    """
+    log_p, log_q = _log_softmax(teacher), _log_softmax(student)
+    divergence = float((np.exp(log_p) * (log_p - log_q)).sum())
+    return divergence, Gradient(np.exp(log_q) - np.exp(log_p))
+
+
+def _complement(mask: BoolArray) -> Iterator[BoolArray]:
+    """Divide the paths outside of a mask by the first word at which they leave it."""
+    within = np.ones_like(mask)
+    for word in np.flatnonzero(~mask.all(axis=1)):
+        part = within.copy()
+        part[word] = ~mask[word]
+        within[word] = mask[word]
+        yield part
+
+
+def _log_softmax(scores: FloatArray) -> FloatArray:
+    scores = scores.astype(np.float64)
+    return scores - log_sum_exp(scores)[:, None]
+
+
+def _of_paths(sums: Expectations, d_emissions: FloatArray) -> Gradient:
+    return Gradient(d_emissions, sums.transitions, sums.start, sums.end)

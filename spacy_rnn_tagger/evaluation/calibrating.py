@@ -1,0 +1,169 @@
+"""Calibration of a pipeline: its temperature, and thresholds by precision, on held-out data."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from spacy.language import Language
+from spacy.training import Example
+
+from ..pipeline.folders import check_output, write_pipeline
+from ..pipeline.thresholds import check_labels_of, of_each
+from .data import DataError, shared_texts, training_corpora
+from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of
+from .running import find_component, find_entities
+
+if TYPE_CHECKING:
+    from .calibration import Operating
+
+
+class Calibration(NamedTuple):
+    """The result of a calibration.
+
+    Attributes:
+        temperature: The fitted temperature, which is now a setting of the component.
+        before: The expected calibration error on the data with the former temperature.
+        after: The same with the fitted one.
+        by_chance: The error to expect on as many entities if each confidence were exactly right.
+        n_entities: How many entities the network finds in the data.
+        thresholds: The threshold and its effect for each label for which a precision was asked.
+        notes: What limits the result, as sentences for the user.
+    """
+
+    temperature: float
+    before: float
+    after: float
+    by_chance: float
+    n_entities: int
+    thresholds: dict[str, "Operating"]
+    notes: list[str]
+
+
+def calibrate(
+    model: Pipeline,
+    data: Data,
+    output: str | Path | None = None,
+    *,
+    precision: Mapping[str, float] | None = None,
+    component: str | None = None,
+    progress: bool = False,
+) -> Calibration:
+    """Fit the temperature of a pipeline's confidences on held-out data, and thresholds if asked.
+
+    A temperature changes confidences but no entity; a threshold keeps less likely entities out of
+    `doc.ents`. A `Language` is calibrated in memory, and with `output` also written. If `model` is
+    a name, the calibrated pipeline is only in `output`.
+
+    Args:
+        model: The pipeline, or its folder or package name.
+        data: Annotated docs that the pipeline was not trained on: the path or URL of a file or
+            folder (`.spacy` or what `convert` reads), or docs or examples in memory.
+        output: The folder to write the calibrated pipeline to; None to write nothing.
+        precision: The precision that the threshold of a label should reach on the data, above 0
+            and at most 1, for any number of labels.
+        component: The name of the component, if the pipeline has several `rnn_ner`.
+        progress: Whether to show a progress bar if standard error is a terminal.
+
+    Returns:
+        What was fitted and how good it is.
+
+    Raises:
+        ModuleNotFoundError: The extra `evaluation` is not installed.
+        OSError: Something can't be read or written.
+        ValueError: The pipeline, the data or a setting is unsuitable: no such component, no
+            entities, data that the pipeline was trained on (`DataError`), too few entities or a
+            precision out of reach (`CalibrationError`). Then the pipeline stays as it was, and
+            nothing is written.
+    """
+    from . import calibration as cal
+
+    targets = dict(precision or {})
+    _check_targets(targets)
+    folder = None if output is None else Path(output)
+    if folder is not None:
+        _check_folder(folder, model)
+    nlp = pipeline_of(model)
+    name = find_component(nlp, component)
+    if name is None:
+        raise ValueError(f"{pipeline_name(model)} has no component rnn_ner: {nlp.pipe_names}.")
+    pipe = nlp.get_pipe(name)
+    check_labels_of(targets, pipe.labels)
+    examples = examples_of(nlp, data)
+    notes = _check_held_out(nlp, examples, data_name(data))
+    batches = list(find_entities(nlp, name, examples, progress=progress))
+    correct = np.concatenate([batch.correct for batch in batches])
+    labels = np.concatenate([batch.spans.labels for batch in batches])
+    before = cal.posteriors(batches, pipe.cfg["temperature"])
+    temperature = cal.fit_temperature(batches)
+    after = cal.posteriors(batches, temperature)
+    found = {
+        label: cal.threshold_for(label, target, after[own], correct[own])
+        for label, target in targets.items()
+        for own in [labels == pipe.labels.index(label)]
+    }
+    counts = np.bincount(labels, minlength=len(pipe.labels)).tolist()
+    few = [f"{label} ({n})" for label, n in zip(pipe.labels, counts, strict=True) if n < cal.FEWEST]
+    if few:
+        notes.append(f"Few entities of {', '.join(few)}: calibrated by those of other labels.")
+    settings: dict[str, Any] = {"temperature": temperature}
+    thresholds = of_each(pipe.cfg["threshold"], pipe.labels)
+    if found:
+        each = zip(pipe.labels, thresholds.tolist(), strict=True)
+        settings["threshold"] = {**dict(each), **{key: row.threshold for key, row in found.items()}}
+    elif np.any(thresholds):
+        notes.append("The thresholds are those that were set for the former confidences.")
+    result = Calibration(
+        temperature,
+        cal.expected_calibration_error(before, correct),
+        cal.expected_calibration_error(after, correct),
+        cal.error_by_chance(after),
+        len(correct),
+        found,
+        notes,
+    )
+    pipe.cfg.update(settings)
+    nlp.get_pipe_config(name).update(settings)
+    if folder is not None:
+        write_pipeline(nlp, folder)
+    return result
+
+
+def _check_targets(targets: Mapping[str, float]) -> None:
+    for label, target in targets.items():
+        if not 0 < target <= 1:
+            raise ValueError(
+                f"precision of '{label}' must be above 0 and at most 1, but got {target!r}."
+            )
+
+
+def _check_folder(output: Path, model: Pipeline) -> None:
+    source = model.path if isinstance(model, Language) else Path(model)
+    if source is not None and output.exists() and source.exists() and output.samefile(source):
+        raise ValueError(f"{output} is the pipeline itself; name another folder.")
+    check_output(output)
+
+
+def _check_held_out(nlp: Language, examples: Sequence[Example], data: str) -> list[str]:
+    """Refuse data that the model was trained on, and describe other overlaps with its training."""
+    known = training_corpora(nlp)
+    notes = []
+    shared = shared_texts(examples, known.train or ())
+    if 2 * shared >= len(examples):
+        raise DataError(
+            f"{shared} of the {len(examples)} docs of {data} are training data of this pipeline. "
+            "A model is surer there than it is elsewhere: calibrate on data that was held out."
+        )
+    if shared:
+        notes.append(f"{shared} of the {len(examples)} docs of {data} are in the training data.")
+    shared = shared_texts(examples, known.dev or ())
+    if shared:
+        notes.append(
+            f"The same data selected this model ({shared} of {len(examples)} docs): on new text, "
+            "precision is likely to be lower and the calibration error higher."
+        )
+    if known.absent:
+        notes.append(
+            f"Not compared with {' and '.join(known.absent)}: make sure that {data} was held out."
+        )
+    return notes

@@ -1,0 +1,169 @@
+"""The report on a pipeline: figures as plain data, and their page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from spacy.language import Language
+from spacy.training import Example
+
+from ..errors import check_at_least
+from ..io import check_file, suffix_of, write_whole
+from .data import shared_texts, training_corpora
+from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of, repeatable
+from .outcomes import DocOutcome, Mention
+from .running import find_component, find_outcomes
+
+
+def report(
+    model: Pipeline,
+    data: Data,
+    output: str | Path | None = None,
+    *,
+    compare: Pipeline | None = None,
+    train: Data | None = None,
+    n_docs: int = 20,
+    component: str | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Measure what a pipeline does on annotated data, and write a page about it.
+
+    Any pipeline that sets `doc.ents` can be measured. Confidences, and what depends on them, are
+    those of a component `rnn_ner`.
+
+    Args:
+        model: The pipeline, or its folder or package name.
+        data: Annotated docs: the path or URL of a file or folder (`.spacy` or what `convert`
+            reads), or docs or examples in memory.
+        output: The file to write, as a whole or not at all: an HTML page that needs no network, or
+            the figures if its suffix is `.json`. None to write nothing.
+        compare: Another pipeline to compare with on the same docs.
+        train: The training data, for the scores of names that training has seen; by default the
+            training corpus that the pipeline's config names.
+        n_docs: How many docs with errors to show at most, the costliest first.
+        component: The name of the component, if the pipeline has several `rnn_ner`.
+        progress: Whether to show a progress bar if standard error is a terminal.
+
+    Returns:
+        The figures, ready for JSON: everything that `figures.measure` returns, `comparison` (None
+        or `model` and `scores`, as `figures.compare` returns them), the names `model` and `data`,
+        `notes` (sentences for the user), `versions`, and `docs_with_errors`.
+
+    Raises:
+        ModuleNotFoundError: The extra `evaluation` is not installed.
+        OSError: Something can't be read or written.
+        ValueError: A pipeline, the data or a setting is unsuitable.
+    """
+    from . import figures as fig
+
+    check_at_least("n_docs", n_docs, 0)
+    file = None if output is None else Path(output)
+    if file is not None:
+        check_file(file)
+    data = repeatable(data)
+    nlp = pipeline_of(model)
+    name = find_component(nlp, component)
+    examples = examples_of(nlp, data)
+    seen, notes = _beside_training(nlp, examples, train)
+    labels: tuple[str, ...] = nlp.get_pipe(name).labels if name else ()
+    notes += _unknown_labels(examples, labels)
+    docs = find_outcomes(nlp, name, examples, progress=progress)
+    threshold = nlp.get_pipe(name).cfg["threshold"] if name else 0.0
+    figures = fig.measure(docs, labels, threshold, seen)
+    figures["comparison"] = None
+    if compare is not None:
+        other = pipeline_of(compare)
+        theirs = find_outcomes(
+            other, find_component(other), examples_of(other, data), progress=progress
+        )
+        rows = fig.compare(docs, theirs, figures["labels"])
+        figures["comparison"] = {"model": pipeline_name(compare), "scores": rows}
+    about: dict[str, Any] = {
+        "model": pipeline_name(model),
+        "data": data_name(data),
+        "notes": notes,
+        "versions": _versions(),
+    }
+    costliest = fig.costliest(docs, n_docs)
+    shown = [_as_data(number, spent, docs[number]) for number, spent in costliest]
+    found = {**about, **figures, "docs_with_errors": shown}
+    if file is not None:
+        if suffix_of(file) == ".json":
+            content = json.dumps(found, indent=2, ensure_ascii=False)
+        else:
+            from .page import render_page
+
+            content = render_page(**about, figures=figures, docs=docs, costliest=costliest)
+        write_whole(file, content.encode("utf-8"))
+    return found
+
+
+def _versions() -> dict[str, str]:
+    versions = {package: version(package) for package in ("spacy-rnn-tagger", "spacy", "thinc")}
+    return {**versions, "python": python_version()}
+
+
+def _beside_training(
+    nlp: Language, examples: Sequence[Example], train: Data | None
+) -> tuple[set[tuple[str, str]] | None, list[str]]:
+    """Find the names that training has seen, and describe overlaps of the data with training.
+
+    Args:
+        nlp: The pipeline.
+        examples: The data.
+        train: The training data; None for that of the pipeline's config.
+
+    Returns:
+        Text and label of the entities in the training data, None if that is not at hand; and the
+        notes.
+    """
+    from .figures import names_of
+
+    known = training_corpora(nlp)
+    docs = known.train
+    if train is not None:
+        docs = [example.reference for example in examples_of(nlp, train)]
+    notes = []
+    for others, did in ((docs, "trained"), (known.dev, "selected")):
+        shared = shared_texts(examples, others or ())
+        if shared:
+            notes.append(
+                f"{shared} of the {len(examples)} docs are among those that {did} the model: the "
+                "figures are better than on new text."
+            )
+    return None if docs is None else names_of(docs), notes
+
+
+def _unknown_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[str]:
+    found = {ent.label_ for example in examples for ent in example.reference.ents}
+    unknown = sorted(found.difference(labels)) if labels else []
+    if not unknown:
+        return []
+    return [f"The model does not know {', '.join(unknown)}: all entities of it count as missed."]
+
+
+def _as_data(number: int, spent: float, doc: DocOutcome) -> dict[str, Any]:
+    from .figures import cost
+
+    rows = [
+        {
+            "kind": error.kind,
+            "cost": cost(error),
+            "gold": _mention_as_data(error.gold),
+            "predicted": _mention_as_data(error.predicted),
+        }
+        for error in doc.errors
+    ]
+    return {"doc": number, "cost": spent, "errors": rows}
+
+
+def _mention_as_data(mention: Mention | None) -> dict[str, Any] | None:
+    if mention is None:
+        return None
+    row = asdict(mention)
+    row["probability"] = row.pop("confidence")  # the key that existing readers of the JSON know
+    return row

@@ -1,0 +1,14 @@
+"""Formats of files: what `convert`, `annotate`, `report` and `calibrate` read and write.
+
+A format is one class in one file, a `base.Format` (or a `lines.LineFormat`, for a record a line),
+and one line in `registry.FORMATS`. Its attributes say what it is for: texts to annotate, annotated
+text, or output; commands, messages and documentation of what is read follow from the registry.
+
+- `record`: a record, its text and its annotation, whatever file it came from
+- `base`, `lines`: what formats have in common
+- `text`, `inline`, `jsonl`, `parquet`, `docbin`: the formats
+- `registry`: all of them, found by name or by a file's suffix
+- `docs`: from annotation to spaCy's docs and back
+- `corpus`: the files of annotated data, and their docs
+- `storage`: files here or at a URL
+"""

@@ -1,0 +1,1 @@
+"""The registered architectures: they chain layers and set references, without arithmetic."""

@@ -1,0 +1,168 @@
+"""Gold annotation, as the mask of tags that it leaves open."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
+from spacy.errors import Errors
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ..arrays import BoolArray
+from ..crf.likelihood import IncorrectSpan
+from ..crf.tag_scheme import MISSING, TagScheme
+from ..errors import excerpt
+from .constraints import BEGIN, INSIDE, OUTSIDE, WordRows, label_numbers
+
+_NO_ENTITY = "O"
+
+
+def find_labels(docs: Iterable[Doc]) -> list[str]:
+    """Find the labels of the docs' entities, as `check_labels` returns them."""
+    return check_labels({ent.label_ for doc in docs for ent in doc.ents})
+
+
+def check_labels(labels: Iterable[str]) -> list[str]:
+    """Sort labels.
+
+    Raises:
+        ValueError: A label is written "!LABEL", spaCy's former negation (E869).
+    """
+    labels = sorted(labels)
+    for label in labels:
+        if label.startswith("!"):
+            raise ValueError(Errors.E869.format(label=label))
+    return labels
+
+
+def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) -> BoolArray:
+    """Turn annotation into the tags that it leaves open: one, or all where it is missing.
+
+    An entity that begins or ends with whitespace does so at its first or last word. A blocked token
+    counts as missing, as in spaCy's alignment of annotation.
+
+    Args:
+        examples: The examples.
+        words: The words of their predicted docs.
+        tags: The K tags.
+
+    Returns:
+        The mask. (M, K)
+
+    Raises:
+        KeyError: An entity has a label that `tags` lacks.
+    """
+    columns = np.concatenate([_annotation(example) for example in examples])
+    iob, label = columns[words.rows].T
+    entity = np.cumsum(columns[:, 0] == BEGIN)[words.rows]
+    ids = np.full(len(words.rows), MISSING)
+    ids[iob == OUTSIDE] = 0
+    inside = np.flatnonzero((iob != OUTSIDE) & (label != 0))
+    numbers = label_numbers(label[inside], tags)
+    unknown = inside[numbers < 0]
+    if len(unknown):
+        strings = {ent.label: ent.label_ for eg in examples for ent in eg.reference.ents}
+        raise KeyError(strings[int(label[unknown[0]])])
+    ids[inside] = tags.entity_tags(entity[inside], numbers)
+    return tags.mask(ids)
+
+
+def _annotation(example: Example) -> NDArray[np.uint64]:
+    """Read ENT_IOB and ENT_TYPE of the predicted doc's tokens off the reference. (L, 2)"""  # noqa: D400, D415
+    reference = example.reference
+    if _same_tokens(example):  # spaCy's alignment, token by token, would take most of the time
+        return reference.to_array([ENT_IOB, ENT_TYPE]).astype(np.uint64).reshape(-1, 2)
+    columns = np.zeros((len(example.predicted), 2), dtype=np.uint64)
+    if not reference.has_annotation("ENT_IOB"):
+        return columns
+    columns[[iob == OUTSIDE for iob in example.get_aligned("ENT_IOB")], 0] = OUTSIDE
+    share_labels(example, reference.ents)
+    for ent in example.get_aligned_spans_y2x(reference.ents, allow_overlap=False):
+        columns[ent.start : ent.end] = INSIDE, ent.label
+        columns[ent.start, 0] = BEGIN
+    return columns
+
+
+def _same_tokens(example: Example) -> bool:
+    predicted, reference = (doc.to_array(ORTH) for doc in (example.predicted, example.reference))
+    return bool(np.array_equal(predicted, reference))
+
+
+def incorrect_spans(
+    examples: Sequence[Example], key: str | None, words: WordRows, tags: TagScheme
+) -> list[IncorrectSpan]:
+    """Collect the spans that annotation calls incorrect.
+
+    Args:
+        examples: The examples.
+        key: The span group of the reference docs; None for no such annotation.
+        words: The words of their predicted docs.
+        tags: The tags.
+
+    Returns:
+        The spans, counted in words.
+
+    Raises:
+        ValueError: A span is an entity as well (spaCy's E868).
+    """
+    if key is None or not tags.labels:
+        return []
+    found = []
+    bounds = np.cumsum([0, *words.lengths])
+    for i, example in enumerate(examples):
+        group = example.reference.spans.get(key, [])
+        share_labels(example, (*group, *example.reference.ents))
+        spans = example.get_aligned_spans_y2x(group, allow_overlap=True) if group else []
+        entities, _ = example.get_aligned_ents_and_ner() if spans else ([], None)
+        correct = {(ent.start, ent.end, ent.label) for ent in entities}
+        rows = words.rows[bounds[i] : bounds[i + 1]] - words.starts[i]
+        for span in spans:
+            if (span.start, span.end, span.label) in correct:
+                where = (span.start_char, span.end_char, span.label_)
+                raise ValueError(Errors.E868.format(span=where))
+            start, end = np.searchsorted(rows, [span.start, span.end]).tolist()
+            if start < end and (span.label_ == _NO_ENTITY or span.label_ in tags.labels):
+                found.append(IncorrectSpan(i, start, end, span.label_))
+    return found
+
+
+def share_labels(example: Example, spans: Iterable[Span]) -> None:
+    """Let the predicted doc know the labels of spans of the reference.
+
+    The docs may have different vocabs, and aligning makes spans in the predicted doc, which spaCy
+    refuses with a label that its vocab has not met (E084).
+    """
+    strings = example.predicted.vocab.strings
+    if strings is not example.reference.vocab.strings:
+        for label in {span.label_ for span in spans}:
+            strings.add(label)
+
+
+def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
+    """Read all annotation once, for a reader may make each example anew.
+
+    Args:
+        examples: The training data.
+
+    Returns:
+        The labels of the entities, and a description of each entity whose borders are not borders
+        of the predicted doc's tokens.
+    """
+    labels: set[str] = set()
+    misaligned: list[str] = []
+    for example in examples:
+        entities = example.reference.ents
+        labels.update(ent.label_ for ent in entities)
+        share_labels(example, entities)
+        if entities:
+            spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)
+            aligned = {(span.start_char, span.end_char) for span in spans}
+            misaligned += [
+                f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
+                f"{ent.start_char} to {ent.end_char}) in "
+                f"{excerpt(example.reference.text, ent.start_char, ent.end_char)!r}"
+                for ent in entities
+                if (ent.start_char, ent.end_char) not in aligned
+            ]
+    return labels, misaligned

@@ -1,0 +1,150 @@
+"""What follows from the network's scores for a batch, given what is known of the docs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from ..arrays import BoolArray
+from ..crf.forward_backward import log_sums
+from ..crf.lattice import Lattice
+from ..crf.n_best import n_best_paths
+from ..crf.packed_order import PackedOrder
+from ..crf.posteriors import Posteriors, SpanPosteriors, span_posteriors
+from ..crf.tag_scheme import Spans, TagScheme
+from ..crf.viterbi import viterbi
+from ..types import EntitySpan, TagScores
+from .constraints import Constraints
+
+
+@dataclass
+class Inference:
+    """Entities of a batch and their posteriors, from one pass of the network.
+
+    The lattice and the order of its words are built once, whatever is asked for.
+
+    Args:
+        scores: Of the words of the batch.
+        tags: Their scheme.
+        constraints: What is known of the docs; posteriors are conditioned on it.
+        temperature: What scores are divided by before they become posteriors.
+    """
+
+    scores: TagScores
+    tags: TagScheme
+    constraints: Constraints
+    temperature: float = 1.0
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The legal and allowed paths, with the network's scores."""
+        return self.scores.lattice(self.tags).restricted(self.constraints.allowed)
+
+    @cached_property
+    def order(self) -> PackedOrder:
+        """The order of the words of the lattice."""
+        return PackedOrder(self.scores.lengths)
+
+    def entities(self) -> Spans:
+        """Find the new entities of the best path of each doc."""
+        return self.constraints.find(viterbi(self.lattice, self.order), self.tags)
+
+    def posteriors(self, spans: Spans) -> Posteriors:
+        """Compute P(span is an entity of its label | doc).
+
+        Args:
+            spans: S spans of words.
+
+        Returns:
+            The posteriors. (S,)
+        """
+        breaks = self.constraints.breaks
+        return span_posteriors(self._tempered, self.order, self.tags, breaks, spans)
+
+    def posteriors_of(self, spans: Sequence[Sequence[EntitySpan]]) -> list[Posteriors]:
+        """Compute the posteriors of spans of tokens; zero for whitespace alone.
+
+        Args:
+            spans: Some spans for each doc. [B]
+
+        Returns:
+            The posteriors of each doc's spans. [B]
+
+        Raises:
+            ValueError: The model does not know a label.
+        """
+        found = self.constraints.in_words(spans, self.tags)
+        p = np.zeros(len(found.starts))
+        has_words = found.starts < found.ends
+        p[has_words] = self.posteriors(found.select(has_words))
+        return np.split(p, np.cumsum([len(own) for own in spans])[:-1])
+
+    def candidates(self, floor: float) -> tuple[Spans, Posteriors, BoolArray]:
+        """Find the entities, and all other spans with a posterior of `floor` or more.
+
+        Args:
+            floor: The lowest posterior, above 0.
+
+        Returns:
+            The spans in the order of their places, their posteriors, and which of them are the
+            entities. (S,)
+        """
+        known = self.constraints
+        sums = SpanPosteriors(self._tempered, self.order, self.tags, known.breaks)
+        likely = sums.likely(floor)
+        likely = likely.select(known.has_text(likely) & ~known.preset[likely.starts])
+        best = self.entities()
+        columns, place = np.unique(
+            np.concatenate([best, likely], axis=1), axis=1, return_inverse=True
+        )
+        is_best = np.zeros(columns.shape[1], dtype=bool)
+        is_best[place.ravel()[: len(best.starts)]] = True
+        spans = Spans(*columns)
+        return spans, sums.of(spans), is_best
+
+    def locate(self, spans: Spans) -> list[list[EntitySpan]]:
+        """Turn spans of the batch's words into those of each doc's tokens."""
+        return self.constraints.locate(spans, self.tags)
+
+    def n_best(self, n: int) -> Iterator[list[tuple[list[EntitySpan], float]]]:
+        """Find the n likeliest analyses of each doc, with the probability of each.
+
+        Args:
+            n: How many, 1 or more.
+
+        Yields:
+            For each doc its analyses, the likeliest first: the entities, in tokens, that were not
+            set before.
+        """
+        known = self.constraints
+        log_partition = log_sums(self._tempered, self.order).log_partition
+        stop = 0
+        for doc, length in enumerate(self.scores.lengths):
+            own = slice(stop, stop := stop + length)
+            if not length:
+                yield [([], 1.0)]
+                continue
+            emissions = self._tempered.emissions[own]
+            paths = n_best_paths(self._tempered._replace(emissions=emissions), n)
+            p = np.exp(np.minimum(paths.scores - log_partition[doc], 0.0))
+            free = [np.where(known.preset[own], 0, path) for path in paths.tags]
+            found = [self.tags.spans(path, known.breaks[own]) for path in free]
+            starts, ends, labels = np.concatenate(found, axis=1)
+            spans = Spans(starts + own.start, ends + own.start, labels)
+            entities = known.locate_in(doc, spans, self.tags)  # of all analyses at once
+            yield [
+                (list(islice(entities, len(own_spans.starts))), probability)
+                for own_spans, probability in zip(found, p.tolist(), strict=True)
+            ]
+
+    def at(self, temperature: float) -> "Inference":
+        """Return the same inference at another temperature."""
+        other = replace(self, temperature=temperature)
+        vars(other).update(lattice=self.lattice, order=self.order)
+        return other
+
+    @cached_property
+    def _tempered(self) -> Lattice:
+        return self.lattice.tempered(self.temperature)

@@ -1,0 +1,204 @@
+"""What training minimises: distance from annotation, or from what a former model predicts.
+
+Losses are means over docs, and over words: whitespace has no place in the lattice, and no gradient.
+The arithmetic is in `crf.likelihood`; here annotation becomes masks, and gradients become arrays of
+the network's device.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from spacy.errors import Errors
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Ops
+from thinc.types import FloatsXd
+from thinc.util import to_numpy
+
+from ..arrays import BoolArray, FloatArray
+from ..crf.likelihood import (
+    Gradient,
+    IncorrectSpan,
+    incorrect_span_loss,
+    path_divergence,
+    path_loss,
+    token_divergence,
+    token_loss,
+)
+from ..crf.tag_scheme import TagScheme
+from ..types import TagScores
+from .constraints import WordRows, find_words
+from .gold import allowed_tags, incorrect_spans
+
+_Loss = tuple[float, TagScores]
+
+
+def annotation_loss(
+    ops: Ops,
+    scores: TagScores,
+    tags: TagScheme,
+    examples: Sequence[Example],
+    incorrect_spans_key: str | None,
+) -> _Loss:
+    """Compute the mean over docs of -log P(annotation | doc), and its gradient.
+
+    Unannotated words are free. For each span that is known to be incorrect, -log(1 - P(span | doc))
+    is added.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The network's scores for the predicted docs.
+        tags: The K tags.
+        examples: The examples.
+        incorrect_spans_key: The group of the spans that are known to be incorrect; None for none.
+
+    Returns:
+        The loss and its gradient.
+
+    Raises:
+        ValueError: A span is annotated as correct and incorrect (spaCy's E868), the scores are not
+            finite (E940), or annotation contradicts the scheme.
+    """
+
+    def of_words(own: TagScores, words: WordRows) -> _Loss:
+        loss, gradient = mask_loss(ops, own, tags, allowed_tags(examples, words, tags))
+        wrong = incorrect_spans(examples, incorrect_spans_key, words, tags)
+        if wrong:
+            extra, d_extra = incorrect_loss(ops, own, tags, wrong)
+            loss += extra
+            gradient.add(d_extra)
+        return loss, gradient
+
+    return _mean_over_docs(ops, scores, [eg.predicted for eg in examples], of_words)
+
+
+def tutor_loss(
+    ops: Ops, scores: TagScores, tags: TagScheme, docs: Sequence[Doc], tutor: TagScores
+) -> _Loss:
+    """Compute the mean over docs of the divergence from a tutor's scores, and its gradient.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The network's scores for the docs.
+        tags: The K tags.
+        docs: The docs.
+        tutor: Scores for the same tokens; the tags that were added last may be missing.
+
+    Returns:
+        The loss and its gradient.
+    """
+
+    def of_words(own: TagScores, words: WordRows) -> _Loss:
+        return divergence_loss(ops, own, tutor.select(words.rows, words.lengths), tags)
+
+    return _mean_over_docs(ops, scores, docs, of_words)
+
+
+def mask_loss(ops: Ops, scores: TagScores, tags: TagScheme, allowed: BoolArray) -> _Loss:
+    """Compute -log P(what annotation allows | doc), summed over docs, and its gradient.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The scores of N words.
+        tags: The K tags.
+        allowed: The tags that annotation leaves open. (N, K)
+
+    Returns:
+        The loss and its gradient.
+
+    Raises:
+        ValueError: The scores are not finite (spaCy's E940), or annotation contradicts the scheme.
+    """
+    if not all(np.isfinite(to_numpy(array)).all() for array in scores.arrays()):
+        raise ValueError(Errors.E940)
+    if scores.transitions is None:
+        loss, gradient = token_loss(to_numpy(scores.emissions), allowed)
+    else:
+        loss, gradient = path_loss(scores.lattice(tags), scores.lengths, allowed)
+    return loss, _on_device(ops, gradient, scores)
+
+
+def incorrect_loss(
+    ops: Ops, scores: TagScores, tags: TagScheme, spans: Sequence[IncorrectSpan]
+) -> _Loss:
+    """Compute -log(1 - P(span has label | doc)), summed over spans, and its gradient.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The scores of N words.
+        tags: The K tags.
+        spans: The spans that are known to be incorrect.
+
+    Returns:
+        The loss and its gradient.
+    """
+    loss, gradient = incorrect_span_loss(scores.lattice(tags), scores.lengths, tags, spans)
+    return loss, _on_device(ops, gradient, scores)
+
+
+def divergence_loss(ops: Ops, scores: TagScores, tutor: TagScores, tags: TagScheme) -> _Loss:
+    """Compute the Kullback-Leibler divergence of the scores from a tutor's, and its gradient.
+
+    For the CRF it is that of the distributions over paths, for softmax that of each token's tags,
+    summed over the docs. The tutor may lack the tags that were added last; only the others follow
+    it.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The scores of K tags.
+        tutor: Scores of K' tags, K' <= K, which are the first K' of `scores`.
+        tags: The K tags.
+
+    Returns:
+        The divergence and its gradient.
+    """
+    K = tutor.emissions.shape[1]
+    shared = TagScores(scores.emissions[:, :K], scores.lengths)
+    if scores.transitions is not None and scores.start is not None and scores.end is not None:
+        shared.transitions = scores.transitions[:K, :K]
+        shared.start, shared.end = scores.start[:K], scores.end[:K]
+        student, teacher = (each.lattice(tags.first(K)) for each in (shared, tutor))
+        loss, gradient = path_divergence(student, teacher, scores.lengths)
+    else:
+        loss, gradient = token_divergence(*(to_numpy(s.emissions) for s in (shared, tutor)))
+    return loss, _on_device(ops, gradient, scores)
+
+
+def _on_device(ops: Ops, gradient: Gradient, scores: TagScores) -> TagScores:
+    """Move a gradient to a device, with zeros for the tags of the scores that it does not have."""
+
+    def moved(array: FloatArray | None, like: FloatsXd | None) -> FloatsXd | None:
+        if array is None or like is None:  # not learned
+            return None
+        if array.shape == like.shape:
+            return ops.asarray(array.astype(np.float32))
+        whole = ops.alloc(like.shape)
+        whole[tuple(map(slice, array.shape))] = ops.asarray(array.astype(np.float32))
+        return whole
+
+    return TagScores(
+        moved(gradient.emissions, scores.emissions),
+        scores.lengths,
+        moved(gradient.transitions, scores.transitions),
+        moved(gradient.start, scores.start),
+        moved(gradient.end, scores.end),
+    )
+
+
+def _mean_over_docs(
+    ops: Ops,
+    scores: TagScores,
+    docs: Sequence[Doc],
+    loss_of_words: Callable[[TagScores, WordRows], _Loss],
+) -> _Loss:
+    words = find_words(docs)
+    own = scores.select(words.rows, words.lengths)
+    loss, gradient = loss_of_words(own, words)
+    for array in gradient.arrays():
+        array /= len(docs)
+    if own is not scores:
+        d_emissions = ops.alloc(scores.emissions.shape)
+        d_emissions[words.rows] = gradient.emissions
+        gradient = replace(gradient, emissions=d_emissions, lengths=scores.lengths)
+    return loss / len(docs), gradient

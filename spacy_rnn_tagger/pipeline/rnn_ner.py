@@ -1,0 +1,511 @@
+"""The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
+from itertools import islice
+from typing import Any
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training.batchers import minibatch_by_words
+from spacy.util import check_lexeme_norms, minibatch
+from spacy.vocab import Vocab
+from thinc.api import Config, Optimizer, set_dropout_rate
+
+from ..crf.tag_scheme import TagScheme
+from ..errors import check_at_least, listed
+from ..layers.vocabulary import build_vocabularies
+from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
+from .constraints import read_constraints
+from .gold import check_labels, find_labels, survey
+from .inference import Inference
+from .losses import annotation_loss, tutor_loss
+from .scorer import score_entities
+from .serialization import ConfiguredPipe
+from .settings import CONFIGURED, DEFAULTS, Settings
+from .span_groups import SPANS_KEY, write_group
+from .thresholds import Threshold, check_labels_of, of_each
+
+default_model_config = """
+[model]
+@architectures = "spacy_rnn_tagger.RNNTagger.v1"
+cell = "lstm"
+hidden_width = 128
+depth = 1
+bidirectional = true
+dropout = 0.4
+decoder = "crf"
+context = "doc"
+max_length = 4096
+overlap = 256
+
+[model.tok2vec]
+@architectures = "spacy_rnn_tagger.LexemeEmbed.v1"
+width = 96
+word_dropout = 0.3
+char_width = 0
+include_static_vectors = false
+"""
+DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+# Docs that are shown to the model at initialisation, for its widths; spaCy takes as many.
+_SAMPLE = 10
+# Characters of a doc's text that an error shows.
+_EXCERPT = 80
+# Words of a batch in scoring, where nobody else limits it; memory does not grow with the dev set.
+_SCORED = 20_000
+_lock = threading.Lock()  # of a component, it would not pickle
+
+
+@Language.factory(
+    "rnn_ner",
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "scheme": "BILUO",
+        **DEFAULTS,
+        "scorer": {"@scorers": "spacy_rnn_tagger.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_token_acc": 0.0,
+        "ents_per_type": None,
+        "ents_loss": None,
+    },
+)
+def make_rnn_ner(
+    nlp: Language,
+    name: str,
+    model: TaggerModel,
+    scheme: str,
+    spans_key: str | None,
+    candidates: float | None,
+    threshold: float | dict[str, float],
+    temperature: float,
+    incorrect_spans_key: str | None,
+    scorer: Callable[..., Any] | None,
+) -> "RNNEntityRecognizer":
+    """Create the component; the arguments are those of `RNNEntityRecognizer`."""
+    return RNNEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        scheme=scheme,
+        spans_key=spans_key,
+        candidates=candidates,
+        threshold=threshold,
+        temperature=temperature,
+        incorrect_spans_key=incorrect_spans_key,
+        scorer=scorer,
+    )
+
+
+def _in_order(doc: Doc, entities: Iterable[EntitySpan]) -> tuple[Span, ...]:
+    """Put entities that were found beside those that were set before."""
+    found = [*doc.ents, *(Span(doc, *place) for place in entities)]
+    return tuple(sorted(found, key=lambda span: span.start))
+
+
+class RNNEntityRecognizer(ConfiguredPipe):
+    """Find named entities by a recurrent network and write them to `doc.ents`.
+
+    Args:
+        vocab: The shared vocabulary.
+        model: An architecture such as `spacy_rnn_tagger.RNNTagger.v1`.
+        name: The component's name in the pipeline.
+        scheme: How spans become tags, "BIO", "BILUO" or "IO".
+        spans_key: The group in `doc.spans` that holds the entities with their exact probabilities,
+            in `attrs["scores"]`; `confidence` reads one. None for no group, and nothing is
+            computed.
+        candidates: Write to that group also the spans that lost, down to this probability, above 0.
+        threshold: The least probability with which an entity is written to `doc.ents`, from 0 to 1;
+            one for all labels or one for each that is named. What is below it stays in the group.
+        temperature: What scores are divided by before they become probabilities; `spacy rnn
+            calibrate` finds it. The best entities are the same at any.
+        incorrect_spans_key: The group in `doc.spans` of training docs that holds spans known not to
+            be entities of their label.
+        scorer: What `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
+
+    Raises:
+        ValueError: The scheme is not known, a number is out of its range, candidates are to be
+            written to no group, or the model is that of another component.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: TaggerModel,
+        name: str = "rnn_ner",
+        *,
+        scheme: str = "BILUO",
+        spans_key: str | None = SPANS_KEY,
+        candidates: float | None = None,
+        threshold: Threshold = 0.0,
+        temperature: float = 1.0,
+        incorrect_spans_key: str | None = None,
+        scorer: Callable[..., Any] | None = score_entities,
+    ) -> None:
+        if not model.has_ref("output_layer"):
+            raise ValueError(
+                f"Component '{name}': its model is '{model.name}', which has no output for tags. "
+                "It must be spacy_rnn_tagger.RNNTagger.v1, and not the model of spaCy's 'ner'."
+            )
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        settings: dict[str, Any] = {
+            "spans_key": spans_key,
+            "candidates": candidates,
+            "threshold": threshold,
+            "temperature": temperature,
+            "incorrect_spans_key": incorrect_spans_key,
+        }
+        self.cfg = Settings(
+            {"labels": [], "scheme": scheme, **settings, CONFIGURED: deepcopy(settings)}
+        )
+        self._tags = TagScheme(scheme, ())
+        self._met: tuple[str, ...] = ()
+        # What the model was when training resumed; `nlp.resume_training` fills it in.
+        self._rehearsal_model: TaggerModel | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of what the component finds or keeps, in the order in which they came.
+
+        After those of the network come those that were met in prediction, on entities that were set
+        before; spaCy's `ner` lists these too. The network does not have them, and never grows in
+        prediction.
+        """
+        return (*self.tags.labels, *self._met)
+
+    @property
+    def label_data(self) -> tuple[str, ...]:
+        """What `spacy init labels` writes and `initialize` reads: the labels of the network."""
+        return self.tags.labels
+
+    @property
+    def tags(self) -> TagScheme:
+        """The tags of the network's labels."""
+        tags = self._tags
+        if tags.labels != (labels := tuple(self.cfg["labels"])):
+            self._tags = tags = TagScheme(self.cfg["scheme"], labels)
+        return tags
+
+    def add_label(self, label: str) -> int:
+        """Add a label; a trained model's output grows and keeps what it knows.
+
+        Returns:
+            1, or 0 if the label was there.
+
+        Raises:
+            ValueError: The label is not a string (spaCy's E187).
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.tags.labels:
+            return 0
+        self._add_labels([label])
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Iterable[str] | None = None,
+    ) -> None:
+        """Collect labels and vocabularies, infer the widths, allocate the weights.
+
+        Args:
+            get_examples: Returns a sample of the training data.
+            nlp: The pipeline.
+            labels: The labels, as `spacy init labels` writes them; taken from the sample if None.
+
+        Raises:
+            ValueError, TypeError: The sample is empty or not of examples (spaCy's E923, E930), or a
+                threshold is set for a label that there is not.
+
+        Warns:
+            UserWarning: Entities whose borders are not those of tokens, all of them at once. Their
+                tokens count as not annotated.
+        """
+        validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
+        check_lexeme_norms(self.vocab, self.name)
+        found, misaligned = survey(get_examples())
+        self._add_labels(check_labels(found) if labels is None else labels)
+        check_labels_of(self.threshold, self.tags.labels)
+        if misaligned:
+            warnings.warn(
+                f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
+                f"takes their tokens as not annotated:\n{listed(misaligned)}",
+                stacklevel=2,
+            )
+        build_vocabularies(self.model, (eg.x for eg in get_examples()))
+        sample = [eg.x for eg in islice(get_examples(), _SAMPLE)]
+        if not sample:
+            raise ValueError(Errors.E923.format(name=self.name))
+        if not self._has_output():
+            self.set_output(len(self.tags.tags))
+        self.model.initialize(X=sample)
+
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """Find the entities of docs; neither they nor the component are changed."""
+        docs = list(docs)
+        if not self._has_tags_for(docs):
+            return [Prediction([], [], []) for _ in docs]
+        inference = self._infer(docs)
+        thresholds = of_each(self.threshold, inference.tags.labels)
+        if self.spans_key is None and not thresholds.any():
+            return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
+        if self.candidates is None:
+            spans = inference.entities()
+            p = inference.posteriors(spans)
+            is_entity = p >= thresholds[spans.labels]
+        else:
+            spans, p, is_best = inference.candidates(self.candidates)
+            is_entity = is_best & (p >= thresholds[spans.labels])
+        scores = iter(p.tolist())
+        found = inference.locate(spans)
+        entities = found if is_entity.all() else inference.locate(spans.select(is_entity))
+        return [
+            Prediction(own, scored, list(islice(scores, len(scored))))
+            for own, scored in zip(entities, found, strict=True)
+        ]
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the entities of a stream of docs, batch by batch.
+
+        Where a batch fails, its docs are tagged one by one: only those that fail by themselves are
+        lost, and go each to the error handler. The error says which doc it was, on Python 3.11 and
+        later, also where it comes from another process.
+        """
+        for docs in minibatch(stream, batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+            except Exception:
+                yield from self._one_by_one(docs)
+            else:
+                yield from docs
+
+    def _one_by_one(self, docs: Sequence[Doc]) -> Iterator[Doc]:
+        handle_error = self.get_error_handler()
+        for doc in docs:
+            try:
+                self.set_annotations([doc], self.predict([doc]))
+            except Exception as error:
+                if hasattr(error, "add_note"):
+                    error.add_note(
+                        f"Component '{self.name}' failed in the doc of {len(doc)} tokens that "
+                        f"begins with {doc.text[:_EXCERPT]!r}."
+                    )
+                handle_error(self.name, self, [doc], error)
+            else:
+                yield doc
+
+    def infer(self, docs: Sequence[Doc]) -> Inference:
+        """Run the network over docs, for whatever is to be inferred from its scores.
+
+        Args:
+            docs: One or more, as `predict` takes them: before the component has set its entities.
+
+        Raises:
+            ValueError: There are no labels (spaCy's E143).
+        """
+        if not self.tags.labels:
+            raise ValueError(Errors.E143.format(name=self.name))
+        return self._infer(docs)
+
+    def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
+        """Find the n likeliest analyses of each doc, with their exact probabilities.
+
+        An analysis is all entities of a doc together; those that were set before are in each of
+        them. It may have an entity of nothing but punctuation, which `doc.ents` never gets.
+
+        Args:
+            docs: As `predict` takes them: before the component has set its entities.
+            n: How many; a doc that has fewer gets fewer.
+
+        Returns:
+            For each doc its analyses, the likeliest first.
+
+        Raises:
+            ValueError: N is below 1.
+        """
+        check_at_least("n", n, 1)
+        docs = list(docs)
+        if not self._has_tags_for(docs):
+            return [[Analysis(doc.ents, 1.0)] for doc in docs]
+        return [
+            [Analysis(_in_order(doc, entities), probability) for entities, probability in analyses]
+            for doc, analyses in zip(docs, self._infer(docs).n_best(n), strict=True)
+        ]
+
+    def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
+        """Write what `predict` found to `doc.ents`, beside what is set, and to the group."""
+        key = self.spans_key
+        for doc, prediction in zip(docs, scores, strict=True):
+            entities = [Span(doc, *place) for place in prediction.entities]
+            preset: Sequence[Span] = ()
+            if doc.has_annotation("ENT_IOB"):
+                preset = doc.ents
+                self._meet(preset)
+                free = {token.i for token in doc if not token.ent_iob}
+                free.difference_update(*(range(span.start, span.end) for span in entities))
+                outside = [doc[i : i + 1] for i in free]
+                doc.set_ents(entities, outside=outside, default="unmodified")
+            else:
+                doc.set_ents(entities)
+            if key is not None:
+                spans = [Span(doc, *place) for place in prediction.scored]
+                write_group(doc, key, self.name, spans, prediction.confidences, preset)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch.
+
+        Args:
+            drop: The dropout rate; the architecture's own applies where it is higher.
+            sgd: The optimizer; gradients are only accumulated without one.
+            losses: Where the loss is added under the component's name.
+
+        Raises:
+            ValueError: The network's scores are not finite (spaCy's E940).
+        """
+        examples = list(examples)
+        validate_examples(examples, "RNNEntityRecognizer.update")
+        # The one place where training data adds labels, as it does in spaCy's `ner`.
+        self._add_labels(find_labels(doc for eg in examples for doc in (eg.x, eg.y)))
+        docs = [eg.predicted for eg in examples]
+        return self._step(docs, lambda scores: self.get_loss(examples, scores), drop, sgd, losses)
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn to say of docs what the model said when training resumed (Hinton et al. 2015).
+
+        Labels that were added since then are not held back. Nothing happens before
+        `nlp.resume_training`. The arguments are those of `update`; annotation is not read.
+        """
+        examples = list(examples)
+        validate_examples(examples, "RNNEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        tutor = self._rehearsal_model
+        if tutor is None:
+            return self._step([], lambda scores: (0.0, scores), drop, sgd, losses)
+        expected = tutor.predict(docs)
+
+        def loss_of(scores: TagScores) -> tuple[float, TagScores]:
+            return tutor_loss(self.model.ops, scores, self.tags, docs, expected)
+
+        return self._step(docs, loss_of, drop, sgd, losses)
+
+    def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
+        """Compute the loss of a batch and its gradient.
+
+        Returns:
+            The mean over the docs of -log P(gold | doc), where unannotated tokens are free, and of
+            -log(1 - P(span | doc)) for each span that is known to be incorrect; and the gradient of
+            that.
+
+        Raises:
+            ValueError: A span is annotated as correct and incorrect (spaCy's E868).
+        """
+        examples = list(examples)
+        validate_examples(examples, "RNNEntityRecognizer.get_loss")
+        key = self.incorrect_spans_key
+        return annotation_loss(self.model.ops, scores, self.tags, examples, key)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout."""
+        examples = list(examples)
+        scores = dict(self.scorer(examples, **kwargs)) if self.scorer else {}
+        annotated = [eg for eg in examples if len(eg.predicted) and self._is_known(eg)]
+        if annotated and self.tags.labels:
+            loss = 0.0
+            for batch in minibatch_by_words(annotated, _SCORED, discard_oversize=False):
+                predicted = self.model.predict([eg.predicted for eg in batch])
+                loss += self.get_loss(batch, predicted)[0] * len(batch)
+            scores["ents_loss"] = loss / len(annotated)
+        return scores
+
+    def _has_tags_for(self, docs: Sequence[Doc]) -> bool:
+        """Tell whether there is anything to tag."""
+        return bool(self.tags.labels) and any(len(doc) for doc in docs)
+
+    def _meet(self, entities: Iterable[Span]) -> None:
+        """List the labels of entities that were set before; the network stays as it is."""
+        new = {ent.label_ for ent in entities}.difference(self.labels)
+        if new:
+            with _lock:
+                self._met = (*self._met, *sorted(new.difference(self.labels)))
+
+    def _infer(self, docs: Sequence[Doc]) -> Inference:
+        tags = self.tags
+        constraints = read_constraints(docs, tags)
+        words = constraints.words
+        scores = self.model.predict(docs).select(words.rows, words.lengths)
+        return Inference(scores, tags, constraints, self.temperature)
+
+    def _step(
+        self,
+        docs: list[Doc],
+        loss_of: Callable[[TagScores], tuple[float, TagScores]],
+        drop: float,
+        sgd: Optimizer | None,
+        losses: dict[str, float] | None,
+    ) -> dict[str, float]:
+        """Take one step of training, and add the loss to `losses`."""
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if not docs:
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = loss_of(scores)
+        # Even where the gradient is zero: a shared tok2vec waits for it.
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def _has_output(self) -> bool:
+        return self.model.get_ref("output_layer").has_dim("nO") is True
+
+    def _is_known(self, example: Example) -> bool:
+        return all(ent.label_ in self.tags.labels for ent in example.reference.ents)
+
+    def _add_labels(self, labels: Iterable[str]) -> None:
+        """Add the labels that are new; the output grows once for all of them."""
+        new = [label for label in dict.fromkeys(labels) if label not in self.tags.labels]
+        if not new:
+            return
+        self.cfg["labels"].extend(new)
+        self._met = tuple(label for label in self._met if label not in new)
+        self._know_labels(new)
+        if self._has_output():
+            self.set_output(len(self.tags.tags))
+
+    def _know_labels(self, labels: Iterable[str]) -> None:
+        for label in labels:
+            self.vocab.strings.add(label)
+
+    def _loaded(self) -> None:
+        self._know_labels(self.tags.labels)

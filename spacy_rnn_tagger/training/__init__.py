@@ -1,0 +1,1 @@
+"""What a config's training section names: batchers, augmenters, callbacks and loggers."""

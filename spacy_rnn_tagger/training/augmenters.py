@@ -1,0 +1,110 @@
+"""Augmentation: a mention of an entity gives its place to another name of the same label."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ..io import read_lines
+
+Augmenter = Callable[[Language, Example], Iterator[Example]]
+
+
+def create_entity_swap_v1(
+    names: dict[str, str], level: float = 0.5, per_entity: float = 0.5
+) -> Augmenter:
+    """Create the augmenter `spacy_rnn_tagger.entity_swap.v1`.
+
+    A name takes over the mention's writing, all capitals or all lower case. Annotation other than
+    entities and sentence starts is not carried over to a doc that is changed.
+
+    Args:
+        names: For each label the path of a text file, one name a line. Labels without a file keep
+            their mentions.
+        level: The share of docs that are changed, in [0, 1].
+        per_entity: In such a doc, the share of mentions that get another name, in [0, 1].
+
+    Raises:
+        ValueError: A share is outside of [0, 1], or a file has no name.
+        FileNotFoundError: A file is missing.
+    """
+    for setting, share in (("level", level), ("per_entity", per_entity)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{setting} must be between 0 and 1, but got {share!r}.")
+    lists = {label: _read_names(label, Path(path)) for label, path in names.items()}
+
+    def entity_swap(nlp: Language, example: Example) -> Iterator[Example]:
+        if random.random() >= level:
+            yield example
+            return
+        swaps = {
+            ent.start: (ent, random.choice(lists[ent.label_]))
+            for ent in example.reference.ents
+            if ent.label_ in lists and random.random() < per_entity
+        }
+        if not swaps:
+            yield example
+            return
+        yield _swapped(nlp, example.reference, swaps)
+
+    return entity_swap
+
+
+def _read_names(label: str, path: Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"No file {path} with the names of '{label}'.")
+    names = [line.strip() for line in read_lines(path) if line.strip()]
+    if not names:
+        raise ValueError(f"{path}, the names of '{label}', is empty.")
+    return names
+
+
+def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Example:
+    """Rebuild a doc word by word with other names in it."""
+    words: list[str] = []
+    spaces: list[bool] = []
+    new_start: dict[int, int] = {}  # from a token of the old doc to its place in the new one
+    sent_starts: list[int] = []
+    i = 0
+    while i < len(doc):
+        new_start[i] = len(words)
+        sent_starts.append(doc[i].is_sent_start)
+        if i in swaps:
+            ent, name = swaps[i]
+            tokens = nlp.make_doc(_written_like(ent.text, name))
+            words += [token.text for token in tokens]
+            spaces += [bool(token.whitespace_) for token in tokens]
+            sent_starts += [False] * (len(tokens) - 1)
+            spaces[-1] = bool(doc[ent.end - 1].whitespace_)
+            i = ent.end
+        else:
+            words.append(doc[i].text)
+            spaces.append(bool(doc[i].whitespace_))
+            i += 1
+    new_start[len(doc)] = len(words)
+    reference = Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=sent_starts)
+    # Entities don't overlap, so a start or an end is never inside of a name that was swapped.
+    ents = [
+        Span(reference, new_start[ent.start], new_start[ent.end], label=ent.label_)
+        for ent in doc.ents
+    ]
+    reference.set_ents(ents, missing=_missing(doc, reference, new_start))
+    return Example(nlp.make_doc(reference.text), reference)
+
+
+def _missing(doc: Doc, reference: Doc, new_start: dict[int, int]) -> list[Span]:
+    """Find the tokens without annotation; they stay without."""
+    return [
+        reference[new_start[token.i] : new_start[token.i] + 1]
+        for token in doc
+        if token.ent_iob == 0 and token.i in new_start
+    ]
+
+
+def _written_like(mention: str, name: str) -> str:
+    if mention.isupper() and len(mention) > 3:  # "US" says nothing of the writing around it
+        return name.upper()
+    return name.lower() if mention.islower() else name

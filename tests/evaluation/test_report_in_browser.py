@@ -1,0 +1,139 @@
+"""The page of `spacy rnn report` in a real Chromium: it opens cleanly, is legible, and works."""
+
+import re
+import shutil
+
+import pytest
+
+from spacy_rnn_tagger import report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The contrast of two colours as WCAG 2 defines it, of all texts that match a selector, the least.
+CONTRAST = """selector => {
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  return Math.min(...[...document.querySelectorAll(selector)].map((text) => {
+    const style = getComputedStyle(text);
+    const ink = light(text.closest("svg") ? style.fill : style.color);
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  }));
+}"""
+
+SIZES = """all => all.map((text) => text.getBoundingClientRect())
+  .map((box) => Math.max(box.height, box.width))"""  # a rotated text is as high as it is wide
+
+
+@pytest.fixture(scope="module")
+def figures(evaluated):
+    folder, page = evaluated, evaluated / "report.html"
+    return report(str(folder / "model"), folder / "test.spacy", page, compare=str(folder / "worse"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser, evaluated, figures):
+    """Open the page; in the end, it must have written nothing to the console and asked nothing."""
+    messages, requests, contexts = [], [], []
+
+    def open_it(**options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((evaluated / "report.html").as_uri())
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert messages == []
+    assert all(url.startswith(("file:", "data:")) for url in requests) and requests
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_it_is_legible(open_page, tmp_path, scheme, width):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a", "h1, h2, h3"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5
+    # Marks have paper of their own.
+    ink = page.evaluate("getComputedStyle(document.querySelector('mark.entity')).color")
+    assert ink == "rgb(20, 23, 26)"
+    # Text in plots is not drawn too small for a phone.
+    sizes = page.locator("figure svg text").evaluate_all(SIZES)
+    assert min(sizes) >= 9
+    picture = page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert len(picture) > 50_000
+
+
+def test_tables_are_sorted_by_a_click(open_page, figures):
+    page = open_page()
+    table = page.locator("#scores table")
+
+    labels = playwright.expect(table.locator("tbody th"))
+    assert len({row["p"] for row in figures["scores"]}) == 3, "none are equal"
+    names = [row["label"] for row in sorted(figures["scores"], key=lambda row: -row["p"])]
+    precision = table.locator("thead button").nth(1)
+    precision.click()
+    labels.to_have_text(names)
+    assert table.locator("th[aria-sort=descending]").inner_text().startswith("P")
+    precision.press("Enter")
+    labels.to_have_text(names[::-1])
+    table.locator("thead button").first.click()
+    labels.to_have_text(sorted(names, key=str.lower, reverse=True))
+
+
+def test_docs_are_filtered(open_page, figures):
+    page = open_page()
+    docs = figures["docs_with_errors"]
+    kinds = [[(e["kind"], e["gold"], e["predicted"]) for e in doc["errors"]] for doc in docs]
+    count = page.locator("#filter-count")
+
+    def shown():
+        return page.locator("article.doc:visible").count()
+
+    assert shown() == len(docs) > 3
+    for kind in ("boundary", "label", "missed", "spurious"):
+        page.select_option("#filter-kind", kind)
+        wanted = sum(any(k == kind for k, *_ in own) for own in kinds)
+        assert (shown(), count.inner_text()) == (wanted, f"{wanted} of {len(docs)} docs")
+        # A kind and a label are of one error.
+        page.select_option("#filter-label", "GPE")
+        wanted = sum(
+            any(k == kind and "GPE" in [m["label"] for m in both if m] for k, *both in own)
+            for own in kinds
+        )
+        assert shown() == wanted
+        page.select_option("#filter-label", "")
+    page.select_option("#filter-kind", "")
+    page.fill("#filter-text", "no such word")
+    assert shown() == 0
+    word = re.split(r"\W", page.locator("mark.entity").first.inner_text())[0]
+    page.fill("#filter-text", word.upper())
+    assert 0 < shown() <= len(docs)
