@@ -43,6 +43,13 @@ class LogSums(NamedTuple):
     beta: FloatArray
     log_partition: FloatArray
 
+    def log_marginals(self, order: PackedOrder) -> FloatArray:
+        """Compute log P(tag of the token | doc); minus infinity in a doc without a path. (N, K)."""
+        usable = np.where(np.isfinite(self.log_partition), self.log_partition, 0.0)
+        marginals: FloatArray = self.alpha + self.beta
+        marginals -= usable[order.doc_of][:, None]
+        return marginals
+
 
 class Expectations(NamedTuple):
     """Log-partition of each doc and the expected number of uses of each score.

@@ -90,6 +90,28 @@ class Lattice(NamedTuple):
             return self
         return Lattice(*(scores.astype(np.float64) / temperature for scores in self))
 
+    def path_scores(self, tags: IntArray, doc_of: IntArray, n_docs: int) -> FloatArray:
+        """Score a path of each doc.
+
+        Args:
+            tags: The tag of each token. (N,)
+            doc_of: The doc of each token, in order. (N,)
+            n_docs: B.
+
+        Returns:
+            The scores, in double precision; minus infinity for a path that is forbidden. (B,)
+        """
+        scores = self.emissions[np.arange(len(tags)), tags].astype(np.float64)
+        starts = np.diff(doc_of, prepend=-1) != 0
+        ends = np.diff(doc_of, append=n_docs) != 0
+        scores[1:] += np.where(starts[1:], 0.0, self.transitions[tags[:-1], tags[1:]])
+        scores[starts] += self.start[tags[starts]]
+        scores[ends] += self.end[tags[ends]]
+        totals: FloatArray = np.bincount(doc_of, weights=scores, minlength=n_docs).astype(
+            np.float64
+        )
+        return totals
+
     def select(self, rows: IntArray) -> "Lattice":
         """Take the lattice of some tokens.
 

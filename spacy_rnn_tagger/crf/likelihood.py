@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray
+from ..arrays import BoolArray, FloatArray, IntArray
 from .forward_backward import Expectations, forward_backward, log_sum_exp
 from .lattice import Lattice
 from .packed_order import PackedOrder
@@ -71,19 +71,51 @@ def path_loss(
     Raises:
         ValueError: Annotation contradicts the scheme, so that no path is left.
     """
-    # Two copies of each doc: all of the lattice, and what gold allows of it.
-    both = lattice._replace(emissions=np.tile(lattice.emissions, (2, 1)))
-    both = both.restricted(np.concatenate([np.ones_like(allowed), allowed]))
-    weights = np.repeat([1.0, -1.0], len(lengths))
-    sums = forward_backward(both, PackedOrder([*lengths, *lengths]), weights=weights)
-    free, gold = np.split(sums.log_partition, 2)
-    impossible = np.flatnonzero(~np.isfinite(gold)).tolist()
+    order = PackedOrder(lengths)
+    free = forward_backward(lattice, order)
+    gold = _of_mask(lattice, order, allowed)
+    impossible = np.flatnonzero(~np.isfinite(gold.log_partition)).tolist()
     if impossible:
         raise ValueError(
             f"The annotation of doc(s) {impossible} of the batch contradicts the scheme: no legal "
             "sequence of tags agrees with it."
         )
-    return float((free - gold).sum()), _of_paths(sums, np.add(*np.split(sums.tags, 2)))
+    loss, *gradient = (ours - theirs for ours, theirs in zip(free, gold, strict=True))
+    return float(loss.sum()), Gradient(*gradient)
+
+
+def _of_mask(lattice: Lattice, order: PackedOrder, allowed: BoolArray) -> Expectations:
+    """Sum over the paths that a mask allows. Of docs that are fully annotated, there is one."""
+    is_open = np.zeros(order.n_docs, dtype=bool)
+    is_open[order.doc_of[allowed.sum(axis=1) != 1]] = True
+    found = _of_one_path(lattice, order, allowed.argmax(axis=1), ~is_open)
+    if is_open.any():
+        own, rows = order.select(is_open)
+        part = forward_backward(lattice.select(rows).restricted(allowed[rows]), own)
+        found.log_partition[is_open] = part.log_partition
+        found.tags[rows] = part.tags
+        for name in _LEARNED:
+            total = getattr(found, name)
+            total += getattr(part, name)
+    return found
+
+
+def _of_one_path(
+    lattice: Lattice, order: PackedOrder, tags: IntArray, docs: BoolArray
+) -> Expectations:
+    """Count what one path uses, in some docs; in the others nothing is used."""
+    K = lattice.emissions.shape[1]
+    is_used = docs[order.doc_of]
+    uses = np.zeros(lattice.emissions.shape)
+    uses[is_used, tags[is_used]] = 1.0
+    later = is_used.copy()
+    later[order.first] = False
+    after = np.flatnonzero(later)
+    pairs = tags[after - 1] * K + tags[after]
+    transitions = np.bincount(pairs, minlength=K * K).reshape(K, K).astype(np.float64)
+    scores = lattice.path_scores(tags, order.doc_of, order.n_docs)
+    ends = (uses[rows].sum(axis=0) for rows in (order.first, order.last))
+    return Expectations(np.where(docs, scores, 0.0), uses, transitions, *ends)
 
 
 def token_loss(emissions: FloatArray, allowed: BoolArray) -> tuple[float, Gradient]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import BoolArray, FloatArray, IntArray
-from .forward_backward import log_sum_exp, log_sums
+from .forward_backward import LogSums, log_sum_exp, log_sums
 from .lattice import Lattice
 from .packed_order import PackedOrder
 from .tag_scheme import Spans, TagScheme
@@ -24,17 +24,23 @@ class SpanPosteriors:
         order: The order of its words.
         scheme: The tags.
         breaks: Words that continue no entity of the word before, each doc's first among them. (N,)
+        sums: The sums over the lattice's paths, if they are known already.
     """
 
     def __init__(
-        self, lattice: Lattice, order: PackedOrder, scheme: TagScheme, breaks: BoolArray
+        self,
+        lattice: Lattice,
+        order: PackedOrder,
+        scheme: TagScheme,
+        breaks: BoolArray,
+        sums: LogSums | None = None,
     ) -> None:
         self._roles = scheme.roles
         self._breaks = np.append(breaks, True)  # nothing goes on after the last word
         self._emissions, self._transitions = (
             array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
         )
-        self._alpha, self._beta, log_partition = log_sums(lattice, order)
+        self._alpha, self._beta, log_partition = sums or log_sums(lattice, order)
         self._log_partition = _usable(log_partition)[order.doc_of]
 
     def of(self, spans: Spans) -> Posteriors:

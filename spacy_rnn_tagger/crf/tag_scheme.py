@@ -151,6 +151,11 @@ class TagScheme:
             mask[start - 1, inside] = False
         return mask
 
+    def of_labels(self, labels: Iterable[str]) -> IntArray:
+        """List the tags of some labels."""
+        numbers = [self.labels.index(label) for label in labels]
+        return np.flatnonzero(np.isin(self._label, numbers))
+
     def entity_tags(self, entities: IntArray, labels: IntArray) -> IntArray:
         """Find the tags of entities' words.
 

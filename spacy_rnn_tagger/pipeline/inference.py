@@ -8,13 +8,13 @@ from itertools import islice
 import numpy as np
 
 from ..arrays import BoolArray
-from ..crf.forward_backward import log_sums
+from ..crf.forward_backward import LogSums, log_sums
 from ..crf.lattice import Lattice
 from ..crf.n_best import n_best_paths
 from ..crf.packed_order import PackedOrder
 from ..crf.posteriors import Posteriors, SpanPosteriors, span_posteriors
 from ..crf.tag_scheme import Spans, TagScheme
-from ..crf.viterbi import viterbi
+from ..crf.viterbi import best_paths, is_small, viterbi
 from ..types import EntitySpan, TagScores
 from .constraints import Constraints
 
@@ -30,12 +30,14 @@ class Inference:
         tags: Their scheme.
         constraints: What is known of the docs; posteriors are conditioned on it.
         temperature: What scores are divided by before they become posteriors.
+        output: Which labels are written; the others compete and stay silent. All if None. (labels,)
     """
 
     scores: TagScores
     tags: TagScheme
     constraints: Constraints
     temperature: float = 1.0
+    output: BoolArray | None = None
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -47,9 +49,30 @@ class Inference:
         """The order of the words of the lattice."""
         return PackedOrder(self.scores.lengths)
 
+    @cached_property
+    def sums(self) -> LogSums:
+        """The sums over all paths, at the temperature."""
+        return log_sums(self._tempered, self.order)
+
+    def sum_first(self) -> None:
+        """Prepare for posteriors of all docs, and find entities by them.
+
+        With few tags that takes less time than the search. With many, sums take more, and are
+        wanted only of the docs in which there are entities.
+        """
+        if is_small(self.lattice):
+            self.sums  # noqa: B018 - it is kept
+
     def entities(self) -> Spans:
-        """Find the new entities of the best path of each doc."""
-        return self.constraints.find(viterbi(self.lattice, self.order), self.tags)
+        """Find the new entities of the best path of each doc, of the labels that are written."""
+        if "sums" in vars(self):
+            best = best_paths(self._tempered, self.order, self.sums)
+        else:
+            best = viterbi(self.lattice, self.order)
+        return self._written(self.constraints.find(best, self.tags))
+
+    def _written(self, spans: Spans) -> Spans:
+        return spans if self.output is None else spans.select(self.output[spans.labels])
 
     def posteriors(self, spans: Spans) -> Posteriors:
         """Compute P(span is an entity of its label | doc).
@@ -61,6 +84,9 @@ class Inference:
             The posteriors. (S,)
         """
         breaks = self.constraints.breaks
+        if "sums" in vars(self):
+            known = SpanPosteriors(self._tempered, self.order, self.tags, breaks, self.sums)
+            return known.of(spans)
         return span_posteriors(self._tempered, self.order, self.tags, breaks, spans)
 
     def posteriors_of(self, spans: Sequence[Sequence[EntitySpan]]) -> list[Posteriors]:
@@ -92,8 +118,8 @@ class Inference:
             entities. (S,)
         """
         known = self.constraints
-        sums = SpanPosteriors(self._tempered, self.order, self.tags, known.breaks)
-        likely = sums.likely(floor)
+        sums = SpanPosteriors(self._tempered, self.order, self.tags, known.breaks, self.sums)
+        likely = self._written(sums.likely(floor))
         likely = likely.select(known.has_text(likely) & ~known.preset[likely.starts])
         best = self.entities()
         columns, place = np.unique(
@@ -111,6 +137,8 @@ class Inference:
     def n_best(self, n: int) -> Iterator[list[tuple[list[EntitySpan], float]]]:
         """Find the n likeliest analyses of each doc, with the probability of each.
 
+        They have entities of all labels, whether these are written or not.
+
         Args:
             n: How many, 1 or more.
 
@@ -119,15 +147,16 @@ class Inference:
             set before.
         """
         known = self.constraints
-        log_partition = log_sums(self._tempered, self.order).log_partition
+        log_partition = self.sums.log_partition
+        log_marginals = self.sums.log_marginals(self.order)
         stop = 0
         for doc, length in enumerate(self.scores.lengths):
             own = slice(stop, stop := stop + length)
             if not length:
                 yield [([], 1.0)]
                 continue
-            emissions = self._tempered.emissions[own]
-            paths = n_best_paths(self._tempered._replace(emissions=emissions), n)
+            lattice = self._tempered._replace(emissions=self._tempered.emissions[own])
+            paths = n_best_paths(lattice, n, log_marginals[own], float(log_partition[doc]))
             p = np.exp(np.minimum(paths.scores - log_partition[doc], 0.0))
             free = [np.where(known.preset[own], 0, path) for path in paths.tags]
             found = [self.tags.spans(path, known.breaks[own]) for path in free]
