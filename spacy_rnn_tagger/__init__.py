@@ -11,6 +11,7 @@ What the commands do, under the same names:
 - `convert`: convert annotated text to spaCy's binary format.
 - `export`: write a pipeline that runs without torch.
 - `init_config`: create a config for `spacy train` with the tuned settings.
+- `init_vectors`: create a table of word vectors from a package or file, for `spacy train`.
 - `report`: measure a pipeline on annotated data, and write a page about it.
 
 The component and what it finds:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .pipeline.span_groups import confidence, set_span_extension
     from .training.configs import init_config
     from .training.converting import convert
+    from .training.vectors import init_vectors
     from .types import Analysis
 
     __version__: str
@@ -58,6 +60,7 @@ __all__ = [
     "convert",
     "export",
     "init_config",
+    "init_vectors",
     "report",
     "set_span_extension",
     "tune_process",
@@ -73,6 +76,7 @@ _MODULES = {
     "convert": "training.converting",
     "export": "onnx.exporting",
     "init_config": "training.configs",
+    "init_vectors": "training.vectors",
     "report": "evaluation.reporting",
     "set_span_extension": "pipeline.span_groups",
 }

@@ -14,7 +14,7 @@ _EXTRAS = {
     "scipy": "evaluation",
     "matplotlib": "evaluation",
     "jinja2": "evaluation",
-    "ijson": "vectors",
+    "ijson": "vectors-npm",
     "pyarrow": "parquet",
     "onnx": "onnx",
     "onnxruntime": "onnx",

