@@ -52,6 +52,7 @@ def corpus(tmp_path):
         ("Red Fort is in Delhi .", [(0, 2, "FAC"), (4, 5, "GPE")], True),
         ("We never went back .", [], False),
         ("Oslo shut Unity Bridge .", [(0, 1, "GPE"), (2, 4, "FAC")], False),
+        ("Everest stood clear .", [(0, 1, "LOC")], True),
     ):
         doc = Doc(nlp.vocab, words=words.split())
         for token in doc:

@@ -146,7 +146,7 @@ def test_missing_name_lists_are_reported(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options,message",
     [
-        (["--config", "rnn_net"], "config must be one of 'rnn_ner', 'rnn_ner_trf'"),
+        (["--config", "rnn_net"], "config must be one of 'places', 'rnn_ner', 'rnn_ner_trf'"),
         (["--config", "tutorial", "--vectors", "x"], "no embedding layer that reads vectors"),
         (["--lang", "qq"], "[E048]"),
     ],

@@ -98,8 +98,8 @@ def test_every_command_runs_dry(folder, project, commands, tmp_path, capfd):
 
 def test_the_root_has_what_a_user_wants_and_nothing_else(tmp_path):
     _, project = read(ROOT, tmp_path)
-    assert project["workflows"].keys() == {"all", "confidence", "tutorial"}
-    assert len(project["commands"]) == 10 and not project.get("assets")
+    assert project["workflows"].keys() == {"all", "confidence", "tutorial", "without-vectors"}
+    assert len(project["commands"]) == 12 and not project.get("assets")
     assert "benchmarks" not in str(project["commands"])
 
 

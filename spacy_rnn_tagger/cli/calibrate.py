@@ -27,7 +27,8 @@ def calibrate_cli(
 ) -> None:
     """Fit the temperature of a pipeline's confidences on held-out data, and write the pipeline.
 
-    DATA must not be what the pipeline was trained on. Entities stay the same, but for thresholds.
+    DATA must not be what the pipeline was trained on. Entities stay the same, unless a threshold
+    removes them. Only labels that are written and that DATA has are calibrated.
     """
     with failures("Nothing was written"):
         targets = dict(map(_parse_target, precision))

@@ -18,6 +18,9 @@ def convert_cli(
     ),
     output: str = typer.Argument(..., help="The .spacy file to write"),
     lang: str = typer.Option("en", "--lang", "-l", help="Language whose tokenizer is used"),
+    labels: str = typer.Option(
+        None, "--labels", help="Labels to keep, with commas between them; all if not given"
+    ),
     allow_empty: bool = typer.Option(
         False, "--allow-empty", help="Write the docs even if there is no entity in any"
     ),
@@ -32,6 +35,7 @@ def convert_cli(
             input,
             output,
             lang=lang,
+            labels=None if labels is None else [label.strip() for label in labels.split(",")],
             allow_empty=allow_empty,
             progress=True,
             notify=warn,

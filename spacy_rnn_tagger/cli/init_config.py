@@ -24,7 +24,7 @@ def init_config_cli(
         DEFAULT,
         "--config",
         "-c",
-        help="The shipped config to write: rnn_ner, rnn_ner_vectors, rnn_ner_trf, rnn_pos, "
+        help="The shipped config to write: rnn_ner, rnn_ner_vectors, rnn_ner_trf, places, rnn_pos, "
         "rnn_sentiment or tutorial",
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),

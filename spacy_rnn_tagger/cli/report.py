@@ -31,7 +31,8 @@ def report_cli(
 ) -> None:
     """Write a page with scores, errors, confidence and examples; it needs no network.
 
-    Any pipeline that sets doc.ents can be looked at; confidence is that of a component rnn_ner.
+    Any pipeline that sets doc.ents can be measured; confidences come from a component rnn_ner.
+    Labels that DATA lacks are not scored, nor are those that output_labels keeps silent.
     """
     with failures("No report"):
         prepare(code, gpu)

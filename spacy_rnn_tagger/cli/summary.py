@@ -8,6 +8,7 @@ import spacy
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -16,6 +17,7 @@ from spacy.util import load_config, load_model_from_config
 from thinc.model import Model
 
 from ..errors import loading
+from ..evaluation.running import written_labels
 from ..models.summary import rows
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from . import app
@@ -28,10 +30,13 @@ _WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
 def summary_cli(
     source: str = typer.Argument(..., help="A config file, or a pipeline: its folder or package"),
     labels: str = typer.Option(
-        "FAC,GPE", "--labels", help="Labels for a config, which has none before training"
+        "FAC,GPE", "--labels", help="Labels for a config, besides those that it names"
     ),
 ) -> None:
-    """Print layer, output shape and parameters of each trainable component."""
+    """Print layer, output shape and parameters of each trainable component.
+
+    For a component rnn_ner, its labels come below, those that it does not write apart.
+    """
     with failures("No summary"), loading(source):
         nlp = load(source, [label.strip() for label in labels.split(",") if label.strip()])
     console = Console()
@@ -45,7 +50,7 @@ def load(source: str, labels: list[str]) -> Language:
 
     Args:
         source: A config file (`.cfg`), or a pipeline: its folder or package name.
-        labels: The labels for components built from a config.
+        labels: The labels for components built from a config, besides those that it names.
 
     Returns:
         The pipeline.
@@ -69,13 +74,21 @@ def load(source: str, labels: list[str]) -> Language:
     example = Example(Doc(nlp.vocab, words=_WORDS), doc)
     for _, component in nlp.pipeline:
         if isinstance(component, RNNEntityRecognizer):
-            component.initialize(lambda: [example], nlp=nlp, labels=labels)
+            component.initialize(
+                lambda: [example], nlp=nlp, labels=[*labels, *_named_labels(component)]
+            )
         elif hasattr(component, "initialize"):
             # A component whose own files are missing, such as a transformer's word pieces, stays as
             # it was built. The layers that are known are listed all the same.
             with suppress(ValueError):
                 component.initialize(lambda: [example], nlp=nlp)
     return nlp
+
+
+def _named_labels(component: RNNEntityRecognizer) -> list[str]:
+    """List the labels that a component's settings name, which training must have, too."""
+    named = component.threshold if isinstance(component.threshold, dict) else ()
+    return [*named, *(component.output_labels or ())]
 
 
 def _table(name: str, component: Any) -> Table:
@@ -86,4 +99,17 @@ def _table(name: str, component: Any) -> Table:
     table.add_column("parameters", f"{sum(row.parameters for row in found):,}", justify="right")
     for row in found:
         table.add_row(row.layer, row.shape, f"{row.parameters:,}")
+    if isinstance(component, RNNEntityRecognizer):
+        table.caption = _labels(component)
+        table.caption_justify = "left"
     return table
+
+
+def _labels(component: RNNEntityRecognizer) -> Text:
+    """Describe the labels of a component, as text in which brackets are no markup."""
+    written = written_labels(component)
+    silent = [label for label in component.tags.labels if label not in written]
+    lines = [f"labels: {', '.join(written) or 'none'}"]
+    if silent:
+        lines.append(f"learned and not written: {', '.join(silent)}")
+    return Text("\n".join(lines))

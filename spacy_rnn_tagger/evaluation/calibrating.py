@@ -1,6 +1,6 @@
 """Calibration of a pipeline: its temperature, and thresholds by precision, on held-out data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from ..pipeline.folders import check_output, write_pipeline
 from ..pipeline.thresholds import check_labels_of, of_each
 from .data import DataError, shared_texts, training_corpora
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of
-from .running import find_component, find_entities
+from .running import find_component, find_entities, gold_labels, written_labels
 
 if TYPE_CHECKING:
     from .calibration import Operating
@@ -55,6 +55,9 @@ def calibrate(
     `doc.ents`. A `Language` is calibrated in memory, and with `output` also written. If `model` is
     a name, the calibrated pipeline is only in `output`.
 
+    Calibration uses the entities that the component writes (see its setting `output_labels`) and
+    whose label occurs in the data, which does not say whether entities of other labels are right.
+
     Args:
         model: The pipeline, or its folder or package name.
         data: Annotated docs that the pipeline was not trained on: the path or URL of a file or
@@ -72,9 +75,9 @@ def calibrate(
         ModuleNotFoundError: The extra `evaluation` is not installed.
         OSError: Something can't be read or written.
         ValueError: The pipeline, the data or a setting is unsuitable: no such component, no
-            entities, data that the pipeline was trained on (`DataError`), too few entities or a
-            precision out of reach (`CalibrationError`). Then the pipeline stays as it was, and
-            nothing is written.
+            entities, data that the pipeline was trained on (`DataError`), a precision for a label
+            that the component does not know or write, too few entities, or a precision out of
+            reach (`CalibrationError`). Then the pipeline stays as it was, and nothing is written.
     """
     from . import calibration as cal
 
@@ -88,30 +91,41 @@ def calibrate(
     if name is None:
         raise ValueError(f"{pipeline_name(model)} has no component rnn_ner: {nlp.pipe_names}.")
     pipe = nlp.get_pipe(name)
-    check_labels_of(targets, pipe.labels)
+    labels, written = pipe.tags.labels, written_labels(pipe)
+    _check_written(targets, labels, written, name)
     examples = examples_of(nlp, data)
+    annotated = gold_labels(examples)
+    _check_annotated(targets, annotated, data_name(data))
     notes = _check_held_out(nlp, examples, data_name(data))
     batches = list(find_entities(nlp, name, examples, progress=progress))
     correct = np.concatenate([batch.correct for batch in batches])
-    labels = np.concatenate([batch.spans.labels for batch in batches])
+    label_of = np.concatenate([batch.spans.labels for batch in batches])
     before = cal.posteriors(batches, pipe.cfg["temperature"])
     temperature = cal.fit_temperature(batches)
     after = cal.posteriors(batches, temperature)
     found = {
         label: cal.threshold_for(label, target, after[own], correct[own])
         for label, target in targets.items()
-        for own in [labels == pipe.labels.index(label)]
+        for own in [label_of == labels.index(label)]
     }
-    counts = np.bincount(labels, minlength=len(pipe.labels)).tolist()
-    few = [f"{label} ({n})" for label, n in zip(pipe.labels, counts, strict=True) if n < cal.FEWEST]
+    counts = {label: int((label_of == labels.index(label)).sum()) for label in written}
+    absent = [label for label in written if label not in annotated]
+    if absent:
+        notes.append(
+            f"No entity of {', '.join(absent)} in {data_name(data)}: what the model finds of these "
+            "labels is not judged."
+        )
+    few = [f"{label} ({n})" for label, n in counts.items() if n < cal.FEWEST and label in annotated]
     if few:
         notes.append(f"Few entities of {', '.join(few)}: calibrated by those of other labels.")
     settings: dict[str, Any] = {"temperature": temperature}
-    thresholds = of_each(pipe.cfg["threshold"], pipe.labels)
+    thresholds = dict(zip(written, of_each(pipe.threshold, written).tolist(), strict=True))
     if found:
-        each = zip(pipe.labels, thresholds.tolist(), strict=True)
-        settings["threshold"] = {**dict(each), **{key: row.threshold for key, row in found.items()}}
-    elif np.any(thresholds):
+        # A threshold that was set for a label that is not written is left for when it is.
+        set_before = pipe.threshold if isinstance(pipe.threshold, Mapping) else {}
+        fitted = {label: row.threshold for label, row in found.items()}
+        settings["threshold"] = {**set_before, **thresholds, **fitted}
+    elif any(thresholds.values()):
         notes.append("The thresholds are those that were set for the former confidences.")
     result = Calibration(
         temperature,
@@ -135,6 +149,31 @@ def _check_targets(targets: Mapping[str, float]) -> None:
             raise ValueError(
                 f"precision of '{label}' must be above 0 and at most 1, but got {target!r}."
             )
+
+
+def _check_written(
+    targets: dict[str, float], labels: Sequence[str], written: Sequence[str], component: str
+) -> None:
+    check_labels_of(targets, labels)
+    for label in targets:
+        if label not in written:
+            raise ValueError(
+                f"precision of '{label}': component '{component}' does not write this label, so a "
+                f"threshold has no effect. Its setting output_labels has {_named(written)}."
+            )
+
+
+def _check_annotated(targets: Mapping[str, float], annotated: Collection[str], data: str) -> None:
+    for label in targets:
+        if label not in annotated:
+            raise ValueError(
+                f"precision of '{label}': {data} has no entity of this label, so a precision can't "
+                f"be measured. It has {_named(sorted(annotated))}."
+            )
+
+
+def _named(labels: Iterable[str]) -> str:
+    return ", ".join(f"'{label}'" for label in labels) or "none"
 
 
 def _check_folder(output: Path, model: Pipeline) -> None:

@@ -37,7 +37,7 @@ def measure(
 
     Args:
         docs: The outcomes in each doc.
-        labels: The labels of the model; others that occur in the docs are added.
+        labels: The labels that are scored; others that occur in the docs are added.
         threshold: The component's setting.
         seen: Text and label of the entities in the training data; None if that is not at hand.
         seed: The seed of the resampling.

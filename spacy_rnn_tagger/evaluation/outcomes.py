@@ -1,6 +1,6 @@
 """What became of each entity: gold and predicted ones, paired where they belong together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -95,6 +95,24 @@ class DocOutcome:
     def errors(self) -> list[Outcome]:
         """The outcomes that are not correct."""
         return [outcome for outcome in self.outcomes if outcome.kind != "correct"]
+
+    def of_labels(self, labels: Collection[str]) -> "DocOutcome":
+        """Reduce the doc to entities of some labels.
+
+        Entities are matched anew: a gold entity whose place has only a predicted entity of another
+        label counts as missed, and a predicted one in the same position counts as spurious.
+
+        Args:
+            labels: The labels to keep.
+
+        Returns:
+            The outcomes in a doc that has no other entities.
+        """
+        gold, predicted, below = (
+            [mention for mention in own if mention.label in labels]
+            for own in (self.gold, self.predicted, self.below)
+        )
+        return DocOutcome(self.text, self.n_tokens, gold, predicted, below)
 
     def found(self) -> Iterator[tuple[Mention, bool]]:
         """Iterate over what the network found, whatever the threshold.

@@ -13,10 +13,11 @@ from spacy.training import Example
 
 from ..errors import check_at_least
 from ..io import check_file, suffix_of, write_whole
-from .data import shared_texts, training_corpora
+from .data import DataError, shared_texts, training_corpora
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of, repeatable
 from .outcomes import DocOutcome, Mention
-from .running import find_component, find_outcomes
+from .running import find_component, find_outcomes, silent_labels
+from .scope import find_scope
 
 
 def report(
@@ -35,6 +36,11 @@ def report(
     Any pipeline that sets `doc.ents` can be measured. Confidences, and what depends on them, are
     those of a component `rnn_ner`.
 
+    The labels that are scored are those that occur in the data, without those that the pipeline
+    keeps silent by the setting `output_labels`. Entities of other labels count neither as right nor
+    as wrong, and `notes` names them. All entities of a label that the pipeline does not know count
+    as missed. Two pipelines are compared on the labels that are scored for both.
+
     Args:
         model: The pipeline, or its folder or package name.
         data: Annotated docs: the path or URL of a file or folder (`.spacy` or what `convert`
@@ -49,14 +55,18 @@ def report(
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Returns:
-        The figures, ready for JSON: everything that `figures.measure` returns, `comparison` (None
-        or `model` and `scores`, as `figures.compare` returns them), the names `model` and `data`,
-        `notes` (sentences for the user), `versions`, and `docs_with_errors`.
+        The figures, ready for JSON: everything that `figures.measure` returns; `left_out`, the
+        labels that are not scored, with numbers of entities: `not_in_data`, which the pipeline
+        found and the data lacks, and `not_written`, which the data has and the pipeline keeps
+        silent; `comparison` (None, or `model`, the `labels` that are compared, `left_out` of the
+        other pipeline, and `scores`, as `figures.compare` returns them); the names `model` and
+        `data`; `notes` (sentences for the user); `versions`; and `docs_with_errors`.
 
     Raises:
         ModuleNotFoundError: The extra `evaluation` is not installed.
         OSError: Something can't be read or written.
-        ValueError: A pipeline, the data or a setting is unsuitable.
+        ValueError: A pipeline, the data or a setting is unsuitable, or the pipeline writes none of
+            the labels that the data has.
     """
     from . import figures as fig
 
@@ -69,19 +79,34 @@ def report(
     name = find_component(nlp, component)
     examples = examples_of(nlp, data)
     seen, notes = _beside_training(nlp, examples, train)
-    labels: tuple[str, ...] = nlp.get_pipe(name).labels if name else ()
-    notes += _unknown_labels(examples, labels)
-    docs = find_outcomes(nlp, name, examples, progress=progress)
+    every = find_outcomes(nlp, name, examples, progress=progress)
+    scope = find_scope(every, silent_labels(nlp))
+    if not scope.labels:
+        raise DataError(
+            f"There is nothing to score: {pipeline_name(model)} writes none of the labels of "
+            f"{data_name(data)}, {', '.join(scope.not_written)}. See its setting output_labels."
+        )
+    notes += scope.notes(pipeline_name(model), data_name(data))
+    docs = [doc.of_labels(scope.labels) for doc in every]
+    notes += _unknown_labels(docs, nlp.get_pipe(name).tags.labels if name else ())
     threshold = nlp.get_pipe(name).cfg["threshold"] if name else 0.0
-    figures = fig.measure(docs, labels, threshold, seen)
-    figures["comparison"] = None
+    figures = fig.measure(docs, scope.labels, threshold, seen)
+    figures |= {"left_out": scope.left_out, "comparison": None}
     if compare is not None:
         other = pipeline_of(compare)
         theirs = find_outcomes(
             other, find_component(other), examples_of(other, data), progress=progress
         )
-        rows = fig.compare(docs, theirs, figures["labels"])
-        figures["comparison"] = {"model": pipeline_name(compare), "scores": rows}
+        their_scope = find_scope(theirs, silent_labels(other))
+        notes += their_scope.notes(pipeline_name(compare), data_name(data))
+        common = [label for label in scope.labels if label in their_scope.labels]
+        ours, theirs = ([doc.of_labels(common) for doc in side] for side in (docs, theirs))
+        figures["comparison"] = {
+            "model": pipeline_name(compare),
+            "labels": common,
+            "left_out": their_scope.left_out,
+            "scores": fig.compare(ours, theirs, common),
+        }
     about: dict[str, Any] = {
         "model": pipeline_name(model),
         "data": data_name(data),
@@ -138,12 +163,16 @@ def _beside_training(
     return None if docs is None else names_of(docs), notes
 
 
-def _unknown_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[str]:
-    found = {ent.label_ for example in examples for ent in example.reference.ents}
-    unknown = sorted(found.difference(labels)) if labels else []
+def _unknown_labels(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[str]:
+    """Name the scored labels that the component does not know and that nothing else wrote."""
+    gold, predicted = (
+        {mention.label for doc in docs for mention in getattr(doc, side)}
+        for side in ("gold", "predicted")
+    )
+    unknown = sorted(gold.difference(labels, predicted)) if labels else []
     if not unknown:
         return []
-    return [f"The model does not know {', '.join(unknown)}: all entities of it count as missed."]
+    return [f"The model does not know {', '.join(unknown)}: every such entity counts as missed."]
 
 
 def _as_data(number: int, spent: float, doc: DocOutcome) -> dict[str, Any]:

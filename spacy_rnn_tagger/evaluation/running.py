@@ -1,6 +1,6 @@
 """Running a pipeline over annotated docs: up to our component and its network, then to the end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -60,12 +60,39 @@ def find_component(nlp: Language, name: str | None = None) -> str | None:
     return ours[0] if ours else None
 
 
+def written_labels(pipe: RNNEntityRecognizer) -> tuple[str, ...]:
+    """List the labels that a component writes, in the order in which its network has them."""
+    labels = pipe.tags.labels
+    output = pipe.output_labels
+    return labels if output is None else tuple(label for label in labels if label in output)
+
+
+def silent_labels(nlp: Language) -> set[str]:
+    """Find the labels that a pipeline's components `rnn_ner` have learned, and that none writes.
+
+    Args:
+        nlp: The pipeline.
+
+    Returns:
+        The labels. Components of other kinds may write entities of these labels nevertheless.
+    """
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)]
+    known = {label for pipe in pipes for label in pipe.tags.labels}
+    return known.difference(*map(written_labels, pipes))
+
+
+def gold_labels(examples: Iterable[Example]) -> set[str]:
+    """Collect the labels of the annotated entities."""
+    return {ent.label_ for example in examples for ent in example.reference.ents}
+
+
 def find_entities(
     nlp: Language, component: str, examples: Sequence[Example], *, progress: bool = False
 ) -> Iterator[Found]:
     """Run the network of a component over docs, and judge the entities that it finds.
 
-    The predicted docs of the examples are left as the components before it leave them.
+    Only entities of labels that are written and that occur in the annotation are judged. The
+    predicted docs of the examples are left as the components before it leave them.
 
     Args:
         nlp: The pipeline.
@@ -77,12 +104,13 @@ def find_entities(
         What was found in each batch of docs.
     """
     pipe = nlp.get_pipe(component)
+    annotated = gold_labels(examples)
     for batch in _batches(nlp, examples, progress):
         _run(nlp, batch, disable=nlp.pipe_names[nlp.pipe_names.index(component) :])
         inference = pipe.infer([example.predicted for example in batch])
         spans = inference.entities()
         correct = [
-            _is_correct(example, span)
+            _is_correct(example, span, annotated)
             for example, own in zip(batch, inference.locate(spans), strict=True)
             for span in own
         ]
@@ -91,10 +119,11 @@ def find_entities(
         yield Found(inference, spans.select(judged), right[judged])
 
 
-def _is_correct(example: Example, span: EntitySpan) -> bool | None:
+def _is_correct(example: Example, span: EntitySpan, annotated: Collection[str]) -> bool | None:
+    """Judge an entity; None if the annotation does not say whether it is right."""
     start, end, label = span
     tokens = project(example, example.predicted[start:end])
-    if tokens is None:
+    if tokens is None or label not in annotated:
         return None
     return any((ent.start, ent.end) == tokens and ent.label_ == label for ent in example.y.ents)
 

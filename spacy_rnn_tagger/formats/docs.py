@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import excerpt
+from ..pipeline.label_sets import UNKNOWN
 from ..pipeline.span_groups import confidences
 from ..types import EntitySpan
 from .record import AnnotationError, Record
@@ -29,7 +30,8 @@ def make_doc(
     Args:
         nlp: Its tokenizer is used.
         text: The text.
-        offsets: (start character, end character, label) of each entity.
+        offsets: (start character, end character, label) of each entity. The label "?" says that
+            nothing is known about a span; annotation of its tokens is missing.
         rejected: The same of spans that are no such entities. Annotation of their tokens is
             missing, since they may be part of others.
         complete: Whether all other tokens are outside of entities; if not, their annotation is
@@ -42,7 +44,9 @@ def make_doc(
         AnnotationError: Spans overlap, or don't begin and end at the boundary of a token.
     """
     doc = nlp.make_doc(text)
-    entities, problems = [], []
+    entities: list[Span] = []
+    unknown: list[Span] = []
+    problems = []
     before: EntitySpan | None = None
     for start, end, label in sorted(offsets):
         span = doc.char_span(start, end, label=label) if 0 <= start < end <= len(text) else None
@@ -52,7 +56,7 @@ def make_doc(
             other = f"{_quoted(text, *before[:2])} ({before[2]})"
             problems.append((start, end, label, f"overlaps {other}"))
         else:
-            entities.append(span)
+            (unknown if label == UNKNOWN else entities).append(span)
         if before is None or end > before[1]:
             before = (start, end, label)
     if problems:
@@ -63,8 +67,9 @@ def make_doc(
                 for start, end, label, problem in problems
             )
         )
-    taken = {i for ent in entities for i in range(ent.start, ent.end)}
+    taken = {i for span in (*entities, *unknown) for i in range(span.start, span.end)}
     missing = [token for token in _tokens_of(doc, rejected) if token.start not in taken]
+    missing += unknown
     default = "outside" if complete else "missing"
     doc.set_ents(entities, missing=missing if complete else None, default=default)
     return doc

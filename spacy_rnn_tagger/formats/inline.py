@@ -10,6 +10,8 @@ escape = "\\" | "\[" | "\]" | "\(" | "\)" | "\u" and four hexadecimal digits
 - In text, brackets need an escape. In a label, parentheses need one as well, and any whitespace but
   spaces between words: `[Red Fort](tourist site)`. Text keeps its parentheses: there, `\(` is two
   characters.
+- The label "?" says that nobody knows what a span is: `[Lagos](?)`. It is no entity; annotation of
+  its tokens is missing.
 - A span does not begin or end with whitespace, unless that is escaped (`\u0020`). Nor does a label.
 - `\u0009` is a tab, `\u000a` a line feed: characters that would break a line, or that editors and
   readers drop, can be written this way. Half of a surrogate pair is no character.
@@ -59,7 +61,7 @@ def parse_line(line: str) -> tuple[str, list[EntitySpan]]:
         line: A line in the inline format, without its line end.
 
     Returns:
-        The text, and (start character, end character, label) of each span.
+        The text, and (start character, end character, label) of each span, those of "?" included.
 
     Raises:
         ValueError: The markup is malformed. The message says where, and how to write it.

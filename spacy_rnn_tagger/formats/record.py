@@ -20,7 +20,8 @@ class Annotation(NamedTuple):
     """What a file says about the entities of a text.
 
     Attributes:
-        entities: (start character, end character, label) of each entity.
+        entities: (start character, end character, label) of each entity; "?" as a label says that
+            nothing is known about the span.
         rejected: The same of spans that are not what their label says.
         complete: Whether all other tokens are outside of entities, except in rejected spans. If
             not, nothing is known about them.

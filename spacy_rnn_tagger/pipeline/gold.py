@@ -9,22 +9,30 @@ from spacy.errors import Errors
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..arrays import BoolArray
+from ..arrays import BoolArray, IntArray
 from ..crf.likelihood import IncorrectSpan
 from ..crf.tag_scheme import MISSING, TagScheme
 from ..errors import excerpt
+from ..types import EntitySpan
 from .constraints import BEGIN, INSIDE, OUTSIDE, WordRows, label_numbers
+from .label_sets import LabelSet, annotated_labels, coarse_spans, get_label_set, unknown_spans
 
 _NO_ENTITY = "O"
 
 
 def find_labels(docs: Iterable[Doc]) -> list[str]:
     """Find the labels of the docs' entities, as `check_labels` returns them."""
-    return check_labels({ent.label_ for doc in docs for ent in doc.ents})
+    return check_labels({label for doc in docs for label in annotated_labels(doc)})
 
 
 def check_labels(labels: Iterable[str]) -> list[str]:
     """Sort labels.
+
+    Args:
+        labels: The labels.
+
+    Returns:
+        The labels in alphabetical order.
 
     Raises:
         ValueError: A label is written "!LABEL", spaCy's former negation (E869).
@@ -38,6 +46,8 @@ def check_labels(labels: Iterable[str]) -> list[str]:
 
 def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) -> BoolArray:
     """Turn annotation into the tags that it leaves open: one, or all where it is missing.
+
+    In a doc with a label set, some of the tags may be open: see `_apply_label_set`.
 
     An entity that begins or ends with whitespace does so at its first or last word. A blocked token
     counts as missing, as in spaCy's alignment of annotation.
@@ -65,7 +75,96 @@ def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) 
         strings = {ent.label: ent.label_ for eg in examples for ent in eg.reference.ents}
         raise KeyError(strings[int(label[unknown[0]])])
     ids[inside] = tags.entity_tags(entity[inside], numbers)
-    return tags.mask(ids)
+    allowed = tags.mask(ids)
+    bounds = np.cumsum([0, *words.lengths])
+    for i, example in enumerate(examples):
+        label_set = get_label_set(example.reference)
+        if label_set is not None:
+            own = slice(bounds[i], bounds[i + 1])
+            rows = words.rows[own] - words.starts[i]
+            free = ids[own] == MISSING
+            _apply_label_set(allowed[own], free, rows, example, label_set, tags)
+    return allowed
+
+
+def _apply_label_set(
+    allowed: BoolArray,
+    free: BoolArray,
+    rows: IntArray,
+    example: Example,
+    label_set: LabelSet,
+    tags: TagScheme,
+) -> None:
+    """Narrow the tags of a doc's words by what its annotators marked.
+
+    A word outside of all entities has none of the labels that were marked (Greenberg et al. 2018,
+    "Marginal Likelihood Training of BiLSTM-CRF for Biomedical Named Entity Recognition from
+    Disjoint Label Sets"). An entity of a coarse label is one of a label that it stands for
+    (Beryozkin et al. 2019, "A Joint Named-Entity Recognizer for Heterogeneous Tag-sets Using a Tag
+    Hierarchy"). And since the word after an entity may be open, it must not continue the entity.
+
+    The tags of a coarse entity agree on its label wherever an entity's tags must: in BILUO and BIO.
+    In IO, and in what softmax learns, each of its words has one of the labels.
+
+    Args:
+        allowed: The mask of the doc's words, which is changed. (L, K)
+        free: The words without precise annotation. (L,)
+        rows: The tokens of the predicted doc that are words. (L,)
+        example: The example.
+        label_set: What was marked.
+        tags: The K tags. Labels that they lack are left out of what a coarse label stands for; if
+            they have none of these, its entities count as missing annotation.
+    """
+    coarse = coarse_spans(example.reference)
+    if label_set.labels is not None:
+        outside = _outside(example, [*coarse, *unknown_spans(example.reference)])
+        marked = tags.of_labels(label_set.labels.intersection(tags.labels))
+        allowed[np.ix_(free & outside[rows], marked)] = False
+    numbers = {label: number for number, label in enumerate(tags.labels)}
+    for start, end, label in _aligned(example, [*example.reference.ents, *coarse]):
+        first, after = np.searchsorted(rows, [start, end]).tolist()
+        if label in label_set.coarse:
+            fine = [numbers[own] for own in label_set.coarse[label] if own in numbers]
+            if not fine:
+                continue
+            entity = np.zeros(after - first, dtype=np.int64)
+            allowed[first:after] = False
+            for number in fine:
+                own = tags.entity_tags(entity, np.full_like(entity, number))
+                allowed[np.arange(first, after), own] = True
+        if first < after:
+            allowed[after : after + 1, tags.continues] = False
+
+
+def _aligned(example: Example, spans: Sequence[Span]) -> list[EntitySpan]:
+    """Find spans of the reference among the predicted doc's tokens, as far as borders agree."""
+    if not _same_tokens(example):
+        share_labels(example, spans)
+        spans = example.get_aligned_spans_y2x(spans, allow_overlap=False)
+    return [(span.start, span.end, span.label_) for span in spans]
+
+
+def _outside(example: Example, spans: Iterable[Span]) -> BoolArray:
+    """Find the tokens of the predicted doc that are outside of all entities.
+
+    Args:
+        example: The example.
+        spans: What is not outside in the reference, beside its entities.
+
+    Returns:
+        For each token whether it shares text with tokens outside, and with no other. (L,)
+    """
+    outside: BoolArray = example.reference.to_array(ENT_TYPE) == 0
+    for span in spans:
+        outside[span.start : span.end] = False
+    if _same_tokens(example):
+        return outside
+    x2y = example.alignment.x2y
+    lengths = np.asarray(x2y.lengths)
+    n_outside = np.zeros(len(lengths), dtype=np.int64)
+    np.add.at(n_outside, np.repeat(np.arange(len(lengths)), lengths), outside[x2y.data])
+    found: BoolArray = (lengths > 0) & (n_outside == lengths)
+    return found
 
 
 def _annotation(example: Example) -> NDArray[np.uint64]:
@@ -132,6 +231,10 @@ def share_labels(example: Example, spans: Iterable[Span]) -> None:
 
     The docs may have different vocabs, and aligning makes spans in the predicted doc, which spaCy
     refuses with a label that its vocab has not met (E084).
+
+    Args:
+        example: The example.
+        spans: Spans of its reference doc.
     """
     strings = example.predicted.vocab.strings
     if strings is not example.reference.vocab.strings:
@@ -152,8 +255,9 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     labels: set[str] = set()
     misaligned: list[str] = []
     for example in examples:
-        entities = example.reference.ents
-        labels.update(ent.label_ for ent in entities)
+        reference = example.reference
+        entities = [*reference.ents, *coarse_spans(reference)]
+        labels.update(annotated_labels(reference))
         share_labels(example, entities)
         if entities:
             spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)
@@ -161,7 +265,7 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
             misaligned += [
                 f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
                 f"{ent.start_char} to {ent.end_char}) in "
-                f"{excerpt(example.reference.text, ent.start_char, ent.end_char)!r}"
+                f"{excerpt(reference.text, ent.start_char, ent.end_char)!r}"
                 for ent in entities
                 if (ent.start_char, ent.end_char) not in aligned
             ]

@@ -7,6 +7,7 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -23,10 +24,11 @@ from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 from .constraints import read_constraints
 from .gold import check_labels, find_labels, survey
 from .inference import Inference
+from .label_sets import annotated_labels
 from .losses import annotation_loss, tutor_loss
-from .scorer import score_entities
+from .scorer import comparable, score_entities
 from .serialization import ConfiguredPipe
-from .settings import CONFIGURED, DEFAULTS, Settings
+from .settings import CONFIGURED, DEFAULTS, Settings, check_output_labels
 from .span_groups import SPANS_KEY, write_group
 from .thresholds import Threshold, check_labels_of, of_each
 
@@ -88,6 +90,7 @@ def make_rnn_ner(
     threshold: float | dict[str, float],
     temperature: float,
     incorrect_spans_key: str | None,
+    output_labels: list[str] | None,
     scorer: Callable[..., Any] | None,
 ) -> "RNNEntityRecognizer":
     """Create the component; the arguments are those of `RNNEntityRecognizer`."""
@@ -101,6 +104,7 @@ def make_rnn_ner(
         threshold=threshold,
         temperature=temperature,
         incorrect_spans_key=incorrect_spans_key,
+        output_labels=output_labels,
         scorer=scorer,
     )
 
@@ -127,6 +131,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
             one for all labels or one for each that is named. What is below it stays in the group.
         temperature: What scores are divided by before they become probabilities; `spacy rnn
             calibrate` finds it. The best entities are the same at any.
+        output_labels: The labels that are written to `doc.ents` and the group; None for all. The
+            others are learned, compete with these, and are not written.
         incorrect_spans_key: The group in `doc.spans` of training docs that holds spans known not to
             be entities of their label.
         scorer: What `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
@@ -148,6 +154,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         threshold: Threshold = 0.0,
         temperature: float = 1.0,
         incorrect_spans_key: str | None = None,
+        output_labels: Sequence[str] | None = None,
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
         if not model.has_ref("output_layer"):
@@ -165,6 +172,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
             "threshold": threshold,
             "temperature": temperature,
             "incorrect_spans_key": incorrect_spans_key,
+            "output_labels": output_labels,
         }
         self.cfg = Settings(
             {"labels": [], "scheme": scheme, **settings, CONFIGURED: deepcopy(settings)}
@@ -229,7 +237,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
 
         Raises:
             ValueError, TypeError: The sample is empty or not of examples (spaCy's E923, E930), or a
-                threshold is set for a label that there is not.
+                threshold or `output_labels` names a label that the component does not have.
 
         Warns:
             UserWarning: Entities whose borders are not those of tokens, all of them at once. Their
@@ -240,6 +248,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         found, misaligned = survey(get_examples())
         self._add_labels(check_labels(found) if labels is None else labels)
         check_labels_of(self.threshold, self.tags.labels)
+        check_output_labels(self.output_labels, self.tags.labels)
         if misaligned:
             warnings.warn(
                 f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
@@ -263,6 +272,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         thresholds = of_each(self.threshold, inference.tags.labels)
         if self.spans_key is None and not thresholds.any():
             return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
+        inference.sum_first()
         if self.candidates is None:
             spans = inference.entities()
             p = inference.posteriors(spans)
@@ -433,9 +443,15 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return annotation_loss(self.model.ops, scores, self.tags, examples, key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout."""
+        """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout.
+
+        Entities of labels that are not written are not counted, nor are those that the annotators
+        of a doc did not mark; `ents_loss` is of all labels.
+        """
         examples = list(examples)
-        scores = dict(self.scorer(examples, **kwargs)) if self.scorer else {}
+        written = self.output_labels
+        reduced = [comparable(example, written) for example in examples]
+        scores = dict(self.scorer(reduced, **kwargs)) if self.scorer else {}
         annotated = [eg for eg in examples if len(eg.predicted) and self._is_known(eg)]
         if annotated and self.tags.labels:
             loss = 0.0
@@ -461,7 +477,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
         constraints = read_constraints(docs, tags)
         words = constraints.words
         scores = self.model.predict(docs).select(words.rows, words.lengths)
-        return Inference(scores, tags, constraints, self.temperature)
+        output = None if self.output_labels is None else np.isin(tags.labels, self.output_labels)
+        return Inference(scores, tags, constraints, self.temperature, output)
 
     def _step(
         self,
@@ -490,7 +507,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return self.model.get_ref("output_layer").has_dim("nO") is True
 
     def _is_known(self, example: Example) -> bool:
-        return all(ent.label_ in self.tags.labels for ent in example.reference.ents)
+        return annotated_labels(example.reference) <= set(self.tags.labels)
 
     def _add_labels(self, labels: Iterable[str]) -> None:
         """Add the labels that are new; the output grows once for all of them."""

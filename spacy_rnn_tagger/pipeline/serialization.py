@@ -56,6 +56,7 @@ class ConfiguredPipe(TrainablePipe):
     candidates = _setting("candidates", "The least confidence of spans that lost; None for none.")
     temperature = _setting("temperature", "What divides the scores before they are probabilities.")
     spans_key = _setting("spans_key", "The group for entities with confidences; None for none.")
+    output_labels = _setting("output_labels", "The labels that are written; None for all.")
     incorrect_spans_key = _setting("incorrect_spans_key", "The group of negative annotation.")
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:

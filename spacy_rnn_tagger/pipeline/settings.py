@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Real
 from typing import Any
@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "threshold": 0.0,
     "temperature": 1.0,
     "incorrect_spans_key": None,
+    "output_labels": None,
 }
 # Where the saved settings say what the config had for each of these, when they were saved.
 CONFIGURED = "config"
@@ -125,9 +126,11 @@ class Settings(dict[str, Any]):
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's numbers into Python's, which JSON has."""
+    """Copy a setting in the types that JSON has: lists, and Python's numbers."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -162,6 +165,8 @@ def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) ->
     for name in ("spans_key", "incorrect_spans_key"):
         if not isinstance(new.get(name), str | None):
             raise ValueError(f"{name} must be the name of a group or null, but got {new[name]!r}.")
+    if "output_labels" in new:
+        check_output_labels(new["output_labels"], values.get("labels"))
     temperature = new.get("temperature", 1.0)
     if not (_is_number(temperature) and 0 < temperature < math.inf):
         raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
@@ -174,6 +179,24 @@ def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) ->
         check_threshold(new["threshold"])
         if values.get("labels"):
             check_labels_of(new["threshold"], values["labels"])
+
+
+def check_output_labels(output: Any, labels: Sequence[str] | None) -> None:
+    """Check which labels are to be written.
+
+    Args:
+        output: The labels that are written; None for all.
+        labels: Those of the network; None or empty if it has none yet.
+
+    Raises:
+        ValueError: It is no list of strings, or the network lacks a label.
+    """
+    if output is None:
+        return
+    if not isinstance(output, list | tuple) or not all(isinstance(each, str) for each in output):
+        raise ValueError(f"output_labels must be a list of labels or null, but got {output!r}.")
+    for label in output if labels else ():
+        check_choice("label of output_labels", label, labels or ())
 
 
 def _is_number(value: Any) -> bool:

@@ -9,6 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..io import read_lines
+from ..pipeline.label_sets import move_label_set
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
@@ -18,14 +19,18 @@ def create_entity_swap_v1(
 ) -> Augmenter:
     """Create the augmenter `spacy_rnn_tagger.entity_swap.v1`.
 
-    A name takes over the mention's writing, all capitals or all lower case. Annotation other than
-    entities and sentence starts is not carried over to a doc that is changed.
+    A name takes over the mention's writing, all capitals or all lower case. Of the annotation, a
+    doc that is changed keeps its entities, its sentence starts, and what its annotators marked.
+    Entities of coarse labels keep their mentions.
 
     Args:
         names: For each label the path of a text file, one name a line. Labels without a file keep
             their mentions.
         level: The share of docs that are changed, in [0, 1].
         per_entity: In such a doc, the share of mentions that get another name, in [0, 1].
+
+    Returns:
+        The augmenter.
 
     Raises:
         ValueError: A share is outside of [0, 1], or a file has no name.
@@ -92,6 +97,7 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
         for ent in doc.ents
     ]
     reference.set_ents(ents, missing=_missing(doc, reference, new_start))
+    move_label_set(doc, reference, new_start)
     return Example(nlp.make_doc(reference.text), reference)
 
 

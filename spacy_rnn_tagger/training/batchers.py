@@ -25,6 +25,9 @@ def create_batch_by_tokens_v1(*, size: Sizing, tolerance: float = 0.2) -> Batche
         size: Tokens of a batch, or a schedule of them; the first of a schedule is the longest part.
         tolerance: By which share of `size` a batch may exceed it.
 
+    Returns:
+        The batcher.
+
     Raises:
         ValueError: `size` is below 1, or `tolerance` below 0.
     """
@@ -54,6 +57,13 @@ def split_example(example: Example, max_length: int) -> Iterator[Example]:
 
     A part ends before a sentence if there is one within reach, and may begin there with another
     token if a sentence is longer than a part. Span groups go with their spans.
+
+    Args:
+        example: The example.
+        max_length: Tokens of the predicted doc in a part, at most.
+
+    Yields:
+        The parts in their order; the example itself if it is short enough.
     """
     predicted, reference = example.predicted, example.reference
     if len(predicted) <= max_length:
@@ -77,6 +87,9 @@ def split_example(example: Example, max_length: int) -> Iterator[Example]:
 
 def _places(example: Example) -> tuple[IntArray, IntArray, BoolArray]:
     """Find where both docs can be parted: the tokens before which that is, and sentence starts.
+
+    Args:
+        example: The example.
 
     Returns:
         Places in the predicted doc, the same ones in the reference, and whether a sentence starts

@@ -27,7 +27,7 @@ def init_config(
 
     Args:
         config: The name of the shipped config: "rnn_ner", "rnn_ner_vectors", "rnn_ner_trf",
-            "rnn_pos", "rnn_sentiment" or "tutorial".
+            "places", "rnn_pos", "rnn_sentiment" or "tutorial".
         lang: The language of the pipeline. The tokenizer is spaCy's default for it.
         vectors: The folder or package of a pipeline whose word vectors the embedding layer reads.
         gpu: Allocate memory through PyTorch, and compute the recurrence in bfloat16. The batches

@@ -46,6 +46,16 @@ def test_summary_of_the_tutorial_network():
         assert figure in result.output
 
 
+def test_summary_of_a_config_has_the_labels_that_it_names(tmp_path):
+    config = load_config(CONFIGS / "tutorial.cfg", interpolate=False)
+    settings = config["components"]["rnn_ner"]
+    settings["threshold"], settings["output_labels"] = {"GPE": 0.2, "LAW": 0.5}, ["GPE", "ORG"]
+    config.to_disk(tmp_path / "named.cfg", interpolate=False)
+    result = run("summary", tmp_path / "named.cfg")
+    assert result.exit_code == 0, result.output
+    assert "labels: GPE, ORG\nlearned and not written: FAC, LAW\n" in _lines(result.output)
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.name)
 def test_summary_counts_every_parameter(path, vectors, tmp_path):
     config = load_config(path, interpolate=False)
@@ -256,3 +266,24 @@ def test_failures_find_what_was_wrapped_and_nothing_else(capsys):
 def test_errors_of_ours_stay_errors(error):
     with pytest.raises(type(error)), failures("Nothing done"):
         raise error
+
+
+def test_tag_and_summary_tell_written_from_silent_labels(nlp, tmp_path):
+    pipe = trained(nlp).get_pipe("rnn_ner")
+    pipe.add_label("[LAW]")
+    nlp.to_disk(tmp_path / "all")
+    text = "Red Fort is in Delhi."
+    assert "[Red Fort](FAC) is in [Delhi](GPE)." in run("tag", tmp_path / "all", text).output
+    assert "labels: FAC, GPE, [LAW]\n" in _lines(run("summary", tmp_path / "all").output)
+    pipe.output_labels = ["GPE"]
+    nlp.to_disk(tmp_path / "gpe")
+    assert "Red Fort is in [Delhi](GPE)." in run("tag", tmp_path / "gpe", text).output
+    output = _lines(run("summary", tmp_path / "gpe").output)
+    assert "labels: GPE\nlearned and not written: FAC, [LAW]\n" in output
+    pipe.output_labels = []
+    nlp.to_disk(tmp_path / "none")
+    assert "labels: none\nlearned" in _lines(run("summary", tmp_path / "none").output)
+
+
+def _lines(output):
+    return "".join(f"{line.strip()}\n" for line in output.splitlines())

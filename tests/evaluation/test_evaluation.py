@@ -207,7 +207,7 @@ def test_the_temperature_of_the_world_is_found(nlp, scheme, decoder, true):
 
 
 def fake(p, correct):
-    """What was found, in the place of a batch: only the numbers are of interest."""
+    """Stand in for what was found in a batch: only the numbers matter."""
     return Found(None, None, np.array(correct, dtype=bool)), np.array(p)
 
 

@@ -20,6 +20,8 @@ CHANGES = [
     ("spans_key", "mine"),
     ("spans_key", None),
     ("incorrect_spans_key", "wrong"),
+    ("output_labels", ["GPE"]),
+    ("output_labels", []),
 ]
 
 
@@ -57,7 +59,8 @@ class TestASavedPipeline:
         config["components"]["rnn_ner"][name] = value
         config.to_disk(tmp_path / "config.cfg")
         pipe = load(tmp_path)
-        assert getattr(pipe, name) == pytest.approx(value, abs=1e-9)  # digits of a config
+        wanted = value if isinstance(value, list) else pytest.approx(value, abs=1e-9)
+        assert getattr(pipe, name) == wanted  # to the digits of a config
         assert pipe.temperature == (value if name == "temperature" else 1.5)
         other = spacy.load(tmp_path)
         other.to_disk(tmp_path / "again")
@@ -127,6 +130,8 @@ REFUSED = [
     ("temperature", float("inf"), "temperature must be above 0"),
     ("temperature", None, "temperature must be above 0"),
     ("spans_key", 7, "spans_key must be the name of a group or null, but got 7"),
+    ("output_labels", "FAC", "output_labels must be a list of labels or null, but got 'FAC'"),
+    ("output_labels", ["NOPE"], "output_labels must be one of 'FAC', 'GPE', but got 'NOPE'"),
     ("scheme", "BILUO", "scheme is 'BIO' here, and can't become 'BILUO'"),
 ]
 

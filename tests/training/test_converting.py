@@ -356,3 +356,58 @@ def test_what_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", no_space)
     assert "No space left on device" in run(source, tmp_path / "o.spacy", code=1)
     assert sorted(tmp_path.iterdir()) == before and source.read_text() == GOOD
+
+
+def test_some_labels_only(nlp, tmp_path):
+    (tmp_path / "in.txt").write_text("[Red Fort](FAC) is in [Delhi](GPE), said [Iyer](PERSON).\n")
+    output = tmp_path / "out.spacy"
+    done = CliRunner().invoke(
+        app, ["convert", str(tmp_path / "in.txt"), str(output), "--labels", "GPE, FAC"]
+    )
+    assert done.exit_code == 0 and "entities: FAC 1, GPE 1" in done.output
+    [doc] = DocBin().from_disk(output).get_docs(nlp.vocab)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Red Fort", "FAC"), ("Delhi", "GPE")]
+    assert [token.ent_iob_ for token in doc if token.text == "Iyer"] == ["O"]
+
+
+def test_question_marks_are_missing_annotation(nlp, tmp_path):
+    """What nobody knows is no entity, in either form, and the summary counts it."""
+    text = "Lagos is near Lekki Phase One."
+    spans = [[0, 5, "?"], [14, 29, "?"]]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("[Lagos](?) is near [Lekki Phase One](?).\n[Oslo](GPE) too\n")
+    (folder / "b.jsonl").write_text(
+        records(
+            {"text": text, "entities": spans},
+            {"text": text, "spans": [{"start": 0, "end": 5, "label": "?"}], "answer": "accept"},
+            {"text": "Oslo", "entities": [[0, 4, "GPE"]]},
+        )
+    )
+    found = convert(folder, tmp_path / "out.spacy")
+    assert found == Converted(5, 24, {"GPE": 2}, {}, missing=5)
+    assert str(found) == "5 docs, 24 tokens, entities: GPE 2, 5 spans left missing"
+    docs = docs_in(tmp_path / "out.spacy")
+    both = ["", "O", "O", "", "", "", "O"]
+    one = ["", "O", "O", "O", "O", "O", "O"]
+    expected = [both, ["B", "O"], both, one, ["B"]]
+    assert [[token.ent_iob_ for token in doc] for doc in docs] == expected
+
+
+def test_question_marks_are_checked_as_entities_are(tmp_path):
+    row = {"text": "in Oslo", "entities": [[3, 6, "?"], [3, 7, "GPE"]]}
+    (tmp_path / "in.jsonl").write_text(records(row))
+    with pytest.raises(AnnotationError) as caught:
+        convert(tmp_path / "in.jsonl", tmp_path / "out.spacy")
+    first, second = caught.value.args
+    assert "'Osl' (?, characters 3 to 6) does not align" in first
+    assert "'Oslo' (GPE, characters 3 to 7) overlaps 'Osl' (?)" in second
+
+
+def test_docs_of_question_marks_alone(tmp_path):
+    (tmp_path / "in.txt").write_text("[Lagos](?)\n")
+    with pytest.raises(AnnotationError, match="no entity, 1 spans left missing"):
+        convert(tmp_path / "in.txt", tmp_path / "out.spacy")
+    convert(tmp_path / "in.txt", tmp_path / "out.spacy", allow_empty=True)
+    [doc] = docs_in(tmp_path / "out.spacy")
+    assert [token.ent_iob for token in doc] == [0]

@@ -1,0 +1,80 @@
+"""Which labels a report scores: those that the data has and that the pipeline can write.
+
+A pipeline is not punished for labels that the data lacks: nobody annotated these, so an entity of
+one is neither right nor wrong. Nor is it for labels that it keeps silent by the setting
+`output_labels`: they were never to be written. In both cases the report names what it leaves out.
+A label of the data that a pipeline does not know at all is scored: its entities are missed.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from .outcomes import DocOutcome
+
+
+class Scope(NamedTuple):
+    """The labels that are scored for a pipeline, and those that are not.
+
+    Attributes:
+        labels: The labels that are scored, sorted.
+        not_in_data: The labels that the pipeline found and the data lacks, with the number of
+            entities found, whatever the threshold.
+        not_written: The labels of the data that the pipeline keeps silent, with the number of
+            annotated entities.
+    """
+
+    labels: list[str]
+    not_in_data: dict[str, int]
+    not_written: dict[str, int]
+
+    @property
+    def left_out(self) -> dict[str, dict[str, int]]:
+        """What is not scored, as plain data."""
+        return {"not_in_data": self.not_in_data, "not_written": self.not_written}
+
+    def notes(self, model: str, data: str) -> list[str]:
+        """Describe what is not scored, as sentences for the user.
+
+        Args:
+            model: The pipeline's name.
+            data: The name of the data.
+
+        Returns:
+            The sentences.
+        """
+        notes = []
+        if self.not_in_data:
+            notes.append(
+                f"{model} finds entities of labels that {data} lacks. They count neither as right "
+                f"nor as wrong: {_counted(self.not_in_data)}."
+            )
+        if self.not_written:
+            notes.append(
+                f"{model} does not write all labels of {data}, by its setting output_labels. "
+                f"These are not scored: {_counted(self.not_written)}."
+            )
+        return notes
+
+
+def find_scope(docs: Sequence[DocOutcome], silent: Collection[str]) -> Scope:
+    """Find the labels to score for a pipeline.
+
+    Args:
+        docs: All outcomes in each doc.
+        silent: The labels that the pipeline's components `rnn_ner` keep silent. One that was
+            predicted all the same is written by another component, and is scored.
+
+    Returns:
+        The labels that are scored, and those that are not.
+    """
+    gold = Counter(mention.label for doc in docs for mention in doc.gold)
+    found = Counter(mention.label for doc in docs for mention in (*doc.predicted, *doc.below))
+    not_written = {label: gold[label] for label in sorted(gold) if label in silent - found.keys()}
+    not_in_data = {label: found[label] for label in sorted(found) if label not in gold}
+    labels = [label for label in sorted(gold) if label not in not_written]
+    return Scope(labels, not_in_data, not_written)
+
+
+def _counted(labels: dict[str, int]) -> str:
+    return ", ".join(f"{label} ({n:,})" for label, n in labels.items())

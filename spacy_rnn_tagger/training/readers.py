@@ -1,0 +1,313 @@
+"""A reader of several corpora whose annotators marked different labels."""
+
+import math
+import random
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import DocBin, Span
+from spacy.training import Corpus, Example, dont_augment
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+
+from ..errors import check_choice, described
+from ..pipeline.label_sets import UNKNOWN, LabelSet, set_label_set
+
+_SETTINGS = ("path", "labels", "rename", "coarse", "weight")
+
+Augmenter = Callable[[Language, Example], Iterable[Example]]
+
+
+def create_mixed_corpus_v1(
+    *,
+    corpora: Mapping[str, Mapping[str, Any]],
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    seed: int = 0,
+    augmenter: Augmenter | None = None,
+) -> "MixedCorpus":
+    """Create a reader of several corpora, for a config's `[corpora.train]`.
+
+    Suppose that your own corpus marks FAC, GPE and PERSON. A corpus of news marks persons under
+    another name, and all kinds of places with one label; a corpus of tweets marks facilities and
+    nothing else. This config trains one component on all three:
+
+    ```ini
+    [corpora.train]
+    @readers = "spacy_rnn_tagger.MixedCorpus.v1"
+
+    [corpora.train.corpora]
+
+    [corpora.train.corpora.own]
+    path = "corpus/own.spacy"
+    weight = 2
+
+    [corpora.train.corpora.news]
+    path = "corpus/news.spacy"
+    labels = ["PERSON", "LOC"]
+    rename = {"PER": "PERSON", "MISC": "?"}
+    coarse = {"LOC": ["GPE", "FAC"]}
+
+    [corpora.train.corpora.tweets]
+    path = "corpus/tweets.spacy"
+    labels = ["FAC"]
+    rename = {"facility": "FAC"}
+    weight = 0.5
+    ```
+
+    The component then learns from the news that "Oslo", marked LOC, is a GPE or a FAC, and that a
+    word outside of all entities is no PERSON, GPE or FAC. From the tweets it learns that such a
+    word is no FAC, and nothing about persons. With `labels` left out, as for `own`, a word outside
+    is part of no entity at all.
+
+    The settings of a corpus:
+
+    - `path`: a `.spacy` file or a folder of them, as for `spacy.Corpus.v1`.
+    - `labels`: the labels that its annotators marked, after renaming. A word outside of their
+      entities may have any other label. Entities of labels that are not listed become missing
+      annotation: nothing is learned from their words. null, the default, for all labels.
+    - `rename`: new names for labels. "?" turns the entities of a label into missing annotation.
+    - `coarse`: for a label that stands for several, after renaming, the list of those labels.
+    - `weight`: how often each doc is read in an epoch, 1 by default. A fraction reads that share of
+      the docs, the same ones each time.
+
+    The corpora are interleaved, so that batches mix them even if the data is streamed
+    (`max_epochs = -1`).
+
+    Args:
+        corpora: The settings of each corpus, by names of your choice, which messages use.
+        gold_preproc: As in `spacy.Corpus.v1`.
+        max_length: As in `spacy.Corpus.v1`.
+        limit: As in `spacy.Corpus.v1`, for each corpus.
+        seed: Decides which docs a fractional weight reads.
+        augmenter: As in `spacy.Corpus.v1`.
+
+    Returns:
+        The reader.
+
+    Raises:
+        ValueError: There is no corpus, or a setting is unknown or wrong.
+    """
+    if not corpora:
+        raise ValueError("corpora must name one corpus or more, but got none.")
+    options = {"gold_preproc": gold_preproc, "max_length": max_length, "limit": limit}
+    return MixedCorpus(
+        [_read(name, own, options, seed) for name, own in corpora.items()], augmenter
+    )
+
+
+class MixedCorpus:
+    """A reader of several corpora, interleaved in proportion to their sizes.
+
+    Args:
+        corpora: The corpora.
+        augmenter: Turns an example into others.
+    """
+
+    def __init__(self, corpora: "list[_Part]", augmenter: Augmenter | None) -> None:
+        self._corpora = corpora
+        self._augmenter: Augmenter = augmenter or dont_augment
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read all corpora once, each doc as often as the weight of its corpus says.
+
+        Args:
+            nlp: Its tokenizer makes the predicted docs.
+
+        Yields:
+            The examples.
+
+        Raises:
+            FileNotFoundError: A corpus is not there, or has no file in spaCy's format.
+            ValueError: A corpus can't be read.
+        """
+        streams = [corpus.examples(nlp) for corpus in self._corpora]
+        for _, example in merge(*streams, key=itemgetter(0)):
+            yield from self._augmenter(nlp, example)
+
+
+class _Part:
+    """One of the corpora.
+
+    Args:
+        name: What messages call it.
+        corpus: spaCy's reader of its files.
+        rename: New names for labels.
+        label_set: What its annotators marked; None for all labels.
+        weight: How often each doc is read.
+        seed: Decides which docs a fraction is of.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        corpus: Corpus,
+        *,
+        rename: Mapping[str, str],
+        label_set: LabelSet | None,
+        weight: float,
+        seed: int,
+    ) -> None:
+        self._name = name
+        self._corpus = corpus
+        self._rename = rename
+        self._label_set = label_set
+        self._weight = weight
+        self._seed = seed
+        self._size: int | None = None
+
+    def examples(self, nlp: Language) -> Iterator[tuple[float, Example]]:
+        """Read the corpus, several times if it weighs more than 1.
+
+        Yields:
+            Examples, each with its place in the epoch, from 0 to 1, about evenly spaced.
+        """
+        if self._size is None:
+            self._size = self._count()
+        rng = random.Random(f"{self._seed} {self._name}")
+        for done in range(math.ceil(self._weight)):
+            share = min(self._weight - done, 1.0)
+            for number, example in enumerate(self._read(nlp)):
+                if share == 1.0 or rng.random() < share:
+                    place = (done + share * number / self._size) / self._weight
+                    yield place, self._annotated(example)
+
+    def _count(self) -> int:
+        """Count the docs. With a limit of tokens they become more or fewer examples; it is close.
+
+        Raises:
+            FileNotFoundError: There is no file.
+            ValueError: A file can't be read.
+        """
+        path = self._corpus.path
+        if not path.exists():
+            raise FileNotFoundError(f"No file or folder {path} of the corpus '{self._name}'.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of no file: it is an error here
+            files = walk_corpus(path, FILE_TYPE)
+        if not files:
+            raise FileNotFoundError(
+                f"The corpus '{self._name}' must be a {FILE_TYPE} file or a folder with such files "
+                f"(`spacy convert` and `spacy rnn convert` write them), but got {path}."
+            )
+        try:
+            size = sum(len(DocBin().from_disk(file)) for file in files)
+        except Exception as error:  # whatever decompression and msgpack raise
+            raise self._unreadable(error) from error
+        return max(min(size, self._corpus.limit or size), 1)
+
+    def _read(self, nlp: Language) -> Iterator[Example]:
+        try:
+            yield from self._corpus(nlp)
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        where = f"The corpus '{self._name}' ({self._corpus.path})"
+        return ValueError(f"{where} can't be read: {described(error)}")
+
+    def _annotated(self, example: Example) -> Example:
+        """Rename labels, and note what was marked."""
+        doc = example.reference
+        names = {ent.label_: self._rename.get(ent.label_, ent.label_) for ent in doc.ents}
+        if any(label == UNKNOWN or label != own for own, label in names.items()):
+            doc.set_ents(
+                [_renamed(ent, names) for ent in doc.ents if names[ent.label_] != UNKNOWN],
+                missing=[ent for ent in doc.ents if names[ent.label_] == UNKNOWN],
+                default="unmodified",
+            )
+        if self._label_set is not None and doc.has_annotation("ENT_IOB"):
+            set_label_set(doc, self._label_set)
+        return example
+
+
+def _renamed(ent: Span, names: Mapping[str, str]) -> Span:
+    label = names[ent.label_]
+    return Span(ent.doc, ent.start, ent.end, label=label, kb_id=ent.kb_id, span_id=ent.id)
+
+
+def _read(name: str, settings: Any, options: Mapping[str, Any], seed: int) -> _Part:
+    """Check the settings of a corpus.
+
+    Raises:
+        ValueError: A setting is unknown or wrong, or two of them contradict each other.
+    """
+    if not isinstance(settings, Mapping):
+        raise _wrong(name, "its settings", "be a mapping with a path", settings)
+    for setting in settings:
+        check_choice(f"A setting of the corpus '{name}'", setting, _SETTINGS)
+    path = settings.get("path")
+    if not path or not isinstance(path, str | Path):
+        raise _wrong(name, "path", f"be a {FILE_TYPE} file or a folder of them", path)
+    labels, weight = settings.get("labels"), settings.get("weight", 1)
+    rename, coarse = settings.get("rename") or {}, settings.get("coarse") or {}
+    if labels is not None and not _is_list_of_labels(labels):
+        raise _wrong(name, "labels", "be a list of one label or more, or null", labels)
+    if not isinstance(rename, Mapping) or not all(map(_is_label, rename.values())):
+        raise _wrong(name, "rename", "map labels to labels", rename)
+    if not isinstance(coarse, Mapping) or not all(map(_is_list_of_labels, coarse.values())):
+        raise _wrong(name, "coarse", "map labels to lists of one label or more", coarse)
+    is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not is_number or not 0 < weight < math.inf:
+        raise _wrong(name, "weight", "be a number above 0", weight)
+    _check_names(name, labels, rename, coarse)
+    return _Part(
+        name,
+        Corpus(Path(path), **options),
+        rename=dict(rename),
+        label_set=LabelSet.of(labels, coarse) if labels is not None or coarse else None,
+        weight=weight,
+        seed=seed,
+    )
+
+
+def _check_names(
+    name: str,
+    labels: Iterable[str] | None,
+    rename: Mapping[str, str],
+    coarse: Mapping[str, Iterable[str]],
+) -> None:
+    """Check that the labels of all settings agree.
+
+    Raises:
+        ValueError: A label is renamed away or not listed where another setting needs it.
+    """
+    kept = set(rename.values())
+    for setting, own in (("labels", labels or ()), ("coarse", coarse)):
+        for label in own:
+            if label == UNKNOWN:
+                raise _wrong(name, setting, f"not contain '{UNKNOWN}'", list(own))
+            if label in rename and rename[label] != label and label not in kept:
+                raise ValueError(
+                    f"The corpus '{name}': {setting} names '{label}', but rename turns it into "
+                    f"'{rename[label]}'. All other settings apply after renaming."
+                )
+    for label in coarse:
+        if UNKNOWN in coarse[label]:
+            raise _wrong(name, "coarse", f"not contain '{UNKNOWN}'", list(coarse[label]))
+    if labels is None:
+        return
+    for setting, needed in (("coarse", set(coarse)), ("rename", kept - {UNKNOWN})):
+        unlisted = sorted(needed.difference(labels))
+        if unlisted:
+            raise ValueError(
+                f"The corpus '{name}': {setting} names '{unlisted[0]}', which is not in labels. "
+                "List there all labels that its annotators marked, by their new names."
+            )
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_list_of_labels(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(map(_is_label, value))
+
+
+def _wrong(name: str, setting: str, must: str, received: Any) -> ValueError:
+    return ValueError(f"The corpus '{name}': {setting} must {must}, but got {received!r}.")
