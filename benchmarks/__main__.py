@@ -45,7 +45,7 @@ def main(
     chosen = sections or list(Section)
     results: dict[str, Any] = {"machine": machine()}
     output.mkdir(parents=True, exist_ok=True)
-    texts = read_texts(litbank, Path("assets"))
+    texts = read_texts(litbank, Path("assets/sentences"))
     console.print(results["machine"])
     if Section.tagging in chosen:
         tagging = measure_tagging(texts, tokens, rounds)

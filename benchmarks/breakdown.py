@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from spacy.tokens import Doc
 
+from spacy_rnn_tagger.crf.posteriors import SpanPosteriors
 from spacy_rnn_tagger.modules import rnn
 from spacy_rnn_tagger.modules.padding import Padding
 from spacy_rnn_tagger.pipeline import inference
@@ -80,8 +81,9 @@ def _watched(pipe: Any) -> Iterator[Stopwatch]:
         (pipe, "predict", _REST),
         (pipe, "set_annotations", "spans to doc.ents"),
         (pipeline, "read_constraints", "presets and words"),
-        (inference, "viterbi", "decode"),
-        (inference, "span_posteriors", "confidence"),
+        (inference, "best_paths", "decode"),
+        (inference, "log_sums", "confidence"),
+        (SpanPosteriors, "of", "confidence"),
         (pipeline, "write_group", "confidence"),
         (Constraints, "find", "tags to spans"),
         (Constraints, "locate", "tags to spans"),

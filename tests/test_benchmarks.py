@@ -21,6 +21,9 @@ from benchmarks.breakdown import SPACY_SHARE, Stopwatch
 from benchmarks.litbank import app as litbank
 from benchmarks.litbank import read_splits
 from benchmarks.measure import alternate, ratio
+from benchmarks.outside import app as outside
+from benchmarks.outside import read as read_outside
+from benchmarks.outside import score as score_outside
 from benchmarks.packed import pack
 from benchmarks.pipelines import app as pipelines
 from benchmarks.systems import floors, rnn_ner, trained
@@ -371,3 +374,35 @@ def test_windows_are_compared_with_the_whole(nlp, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert [float(row["P differs by at most"]) > 0 for row in shown] == [True, False]
     assert shown[1]["others"] == 0 < shown[1]["entities"]
+
+
+def test_text_from_elsewhere_is_scored_by_its_own_tokens(nlp, tmp_path):
+    """Counted by hand: LOC counts as GPE, other labels not at all; articles and 's are cut."""
+    rows = [
+        {"words": ["The", "Nile", "'s", "banks"], "entities": [[1, 2, "GPE"]]},
+        {"words": ["Red", "Fort", "in", "Delhi"], "entities": [[0, 2, "FAC"], [3, 4, "GPE"]]},
+        {"words": ["Paris", "came"], "entities": []},
+        {"words": [], "entities": []},
+    ]
+    file = tmp_path / "text.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    patterns = [
+        {"label": "LOC", "pattern": "The Nile 's"},
+        {"label": "PERSON", "pattern": "Red Fort"},
+        {"label": "GPE", "pattern": "Delhi"},
+        {"label": "GPE", "pattern": "Paris"},
+    ]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    sentences = list(read_outside(file))
+    assert len(sentences) == 3
+    found = score_outside(nlp, sentences)
+    assert found["GPE P"] == pytest.approx(2 / 3) and found["GPE R"] == 1
+    assert found["FAC F"] == 0 and found["both R"] == pytest.approx(2 / 3)
+    trained_on_examples(spacy.blank("en"), steps=2).to_disk(tmp_path / "model")
+    output = tmp_path / "results.json"
+    arguments = [str(file), str(tmp_path / "model"), "--rounds", "1", "--output", str(output)]
+    done = CliRunner().invoke(outside, arguments)
+    assert done.exit_code == 0, done.exception
+    results = json.loads(output.read_text())["text"]
+    assert results["scores"][0]["pipeline"] == str(tmp_path / "model")
+    assert results["tokens a second"][str(tmp_path / "model")][0] > 0

@@ -36,7 +36,7 @@ class SpanPosteriors:
         sums: LogSums | None = None,
     ) -> None:
         self._roles = scheme.roles
-        self._breaks = np.append(breaks, True)  # nothing goes on after the last word
+        self._breaks = np.append(breaks, True)  # nothing continues after the last word
         self._emissions, self._transitions = (
             array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
         )
@@ -74,7 +74,7 @@ class SpanPosteriors:
     def likely(self, floor: float) -> Spans:
         """Find all spans of a posterior of `floor` or more.
 
-        From each word that may begin an entity the search goes on while the paths that have begun
+        From each word that may begin an entity the search continues while the paths that have begun
         one there, and have not ended it, weigh enough: the spans still to come share them. So it
         follows no more than 1 / `floor` labels from a word.
 
@@ -120,7 +120,7 @@ class SpanPosteriors:
     def _into(self, words: IntArray, opening: IntArray, inside: IntArray) -> FloatArray:
         """Sum the paths from the doc's start that begin an entity at a word, its tag included."""
         sums: FloatArray = self._alpha[words, opening]
-        # Where an entity may begin with the tag that goes on with one, it must not do so.
+        # Where an entity may begin with the tag that continues one, it must not do so.
         widened = np.flatnonzero((opening == inside) & ~self._breaks[words])
         if len(widened):
             at, tags = words[widened], opening[widened]

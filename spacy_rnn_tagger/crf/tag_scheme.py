@@ -104,7 +104,7 @@ class TagScheme:
 
     @cached_property
     def continues(self) -> BoolArray:
-        """Which tags say that the entity of the token before goes on. (K,)."""
+        """Which tags continue the entity of the token before. (K,)."""
         if self.scheme == "IO":
             return np.zeros(len(self.tags), dtype=bool)
         return np.isin(self._prefix, ["I", "L"])

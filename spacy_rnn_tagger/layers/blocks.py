@@ -25,7 +25,7 @@ class Costs(NamedTuple):
     train: int
 
 
-# On a CPU, what is computed of a block had better stay in the cache. These numbers were measured,
+# On a CPU, what is computed for a block should stay in the cache. These numbers were measured,
 # with the LSTM of the default config. A GPU likes wide blocks; its numbers were not measured.
 CPU = Costs(160, 1, 8192, 4096)
 _GPU = Costs(0, 256, 1 << 20, 1 << 18)

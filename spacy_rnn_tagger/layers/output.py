@@ -70,7 +70,7 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
 
 
 def grow(model: Model[Any, Any], ref: str, owner: Model[Any, Any], new: Model[Any, Any]) -> None:
-    """Put a layer with more tags in the place of the one that `ref` names, and fill it.
+    """Replace the layer that `ref` names by one with more tags, and fill it.
 
     Args:
         owner: The model whose layer it is.
