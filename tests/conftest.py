@@ -1,3 +1,4 @@
+import fsspec
 import numpy as np
 import pytest
 import spacy
@@ -73,6 +74,17 @@ def docs():
     for word in ("London", "Delhi", "we"):
         nlp.vocab.set_vector(word, np.random.default_rng(len(word)).normal(size=5).astype("f"))
     return docs
+
+
+@pytest.fixture
+def memory():
+    """fsspec's file system in memory, empty before and after a test."""
+    fs = fsspec.filesystem("memory")
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
+    yield fs
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(autouse=True)

@@ -15,25 +15,13 @@ from spacy_rnn_tagger.pipeline.span_groups import confidence
 from tests.bulk.annotated import (
     annotate,
     contents,
-    make_corpus,
     make_many,
-    make_model,
     rows,
     said,
     trained_pipeline,
     with_component,
 )
 from tests.conftest import eager
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory)
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    return make_corpus(tmp_path / "corpus")
 
 
 def expected(model, texts):

@@ -13,18 +13,12 @@ from tests.bulk.annotated import (
     contents,
     make_corpus,
     make_many,
-    make_model,
     rows,
     said,
     trained_pipeline,
     with_component,
 )
 from tests.conftest import eager
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

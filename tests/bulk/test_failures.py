@@ -16,7 +16,6 @@ from spacy_rnn_tagger.formats.record import Record
 from tests.bulk.annotated import (
     TEXTS,
     annotate,
-    make_model,
     rows,
     said,
     trained_pipeline,
@@ -25,11 +24,6 @@ from tests.bulk.annotated import (
 from tests.conftest import eager
 
 FORMS = {"jsonl": "part-*.jsonl", "parquet": "part-*.parquet", "docbin": "part-*.spacy"}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory)
 
 
 @pytest.fixture

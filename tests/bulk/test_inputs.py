@@ -22,16 +22,6 @@ BLANK = "blank:en"
 BOM = b"\xef\xbb\xbf"
 
 
-@pytest.fixture
-def memory():
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    yield fs
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-
-
 def names(found):
     return [Path(name).name for name in found]
 

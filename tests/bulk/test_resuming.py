@@ -19,18 +19,8 @@ from spacy_rnn_tagger.bulk import identity
 from spacy_rnn_tagger.bulk.annotating import run as do
 from spacy_rnn_tagger.bulk.identity import differences, pipeline_facts, version_facts
 from spacy_rnn_tagger.bulk.job import Job
-from tests.bulk.annotated import annotate, contents, make_corpus, make_many, make_model, rows, said
+from tests.bulk.annotated import annotate, contents, make_many, rows, said
 from tests.conftest import eager, trained
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory)
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    return make_corpus(tmp_path / "corpus")
 
 
 def test_what_is_there_is_not_done_again(model, corpus, tmp_path):

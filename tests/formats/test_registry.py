@@ -5,7 +5,6 @@ import inspect
 import json
 from pathlib import Path
 
-import fsspec
 import pytest
 import spacy
 from spacy.tokens import DocBin
@@ -27,16 +26,6 @@ from tests.conftest import eager
 
 TEXT = "Red Fort is in Delhi."
 ENTITIES = [(0, 8, "FAC"), (15, 20, "GPE")]
-
-
-@pytest.fixture
-def memory():
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    yield fs
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
 
 
 def ents_of(docs):
