@@ -17,7 +17,6 @@ from spacy.util import load_config, load_model_from_config
 from thinc.model import Model
 
 from ..errors import loading
-from ..evaluation.running import written_labels
 from ..models.summary import rows
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from . import app
@@ -107,7 +106,7 @@ def _table(name: str, component: Any) -> Table:
 
 def _labels(component: RNNEntityRecognizer) -> Text:
     """Describe the labels of a component, as text in which brackets are no markup."""
-    written = written_labels(component)
+    written = component.written_labels
     silent = [label for label in component.tags.labels if label not in written]
     lines = [f"labels: {', '.join(written) or 'none'}"]
     if silent:

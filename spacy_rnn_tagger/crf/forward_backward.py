@@ -45,9 +45,8 @@ class LogSums(NamedTuple):
 
     def log_marginals(self, order: PackedOrder) -> FloatArray:
         """Compute log P(tag of the token | doc); minus infinity in a doc without a path. (N, K)."""
-        usable = np.where(np.isfinite(self.log_partition), self.log_partition, 0.0)
         marginals: FloatArray = self.alpha + self.beta
-        marginals -= usable[order.doc_of][:, None]
+        marginals -= usable(self.log_partition)[order.doc_of][:, None]
         return marginals
 
 
@@ -100,13 +99,11 @@ def forward_backward(
         groups = np.arange(order.n_docs)
     else:
         log_partition = _grouped_log_sum(log_partition, groups)
-    # A doc without a path has expectations too, of nothing: zero, and not NaN.
-    usable = np.where(np.isfinite(log_partition), log_partition, 0.0)
-    usable = usable[groups][order.doc_of][:, None]
-    tags = np.exp(alpha + beta - usable)
+    divisor = usable(log_partition)[groups][order.doc_of][:, None]
+    tags = np.exp(alpha + beta - divisor)
     if weights is not None:
         tags *= weights[order.doc_of][:, None]
-    outgoing = lattice.emissions + beta - usable
+    outgoing = lattice.emissions + beta - divisor
     transitions = _expected_transitions(alpha, outgoing, lattice.transitions, order, weights)
     return Expectations(
         log_partition, tags, transitions, tags[order.first].sum(0), tags[order.last].sum(0)
@@ -287,6 +284,11 @@ def _unpacked(
     alpha[order.forward], beta[order.backward] = sums.transpose(1, 0, 2)
     alpha += lattice.emissions
     return alpha, beta
+
+
+def usable(log_partition: FloatArray) -> FloatArray:
+    """Make what is divided by a partition zero, and not NaN, where there is no path at all."""
+    return np.where(np.isfinite(log_partition), log_partition, 0.0)
 
 
 def log_sum_exp(scores: FloatArray) -> FloatArray:

@@ -112,6 +112,21 @@ class Lattice(NamedTuple):
         )
         return totals
 
+    def narrowed(self, candidates: BoolArray) -> tuple[IntArray, FloatArray]:
+        """Take some of the tags of each token, C at most.
+
+        Args:
+            candidates: Which ones, at least one for some token. (N, K)
+
+        Returns:
+            The tags in their order, and their emissions in double precision, minus infinity in
+            places that are not used. (N, C) each
+        """
+        width = int(candidates.sum(axis=1).max())
+        tags = np.argsort(~candidates, axis=1, kind="stable")[:, :width]
+        emissions = np.take_along_axis(self.emissions, tags, axis=1).astype(np.float64)
+        return tags, np.where(np.take_along_axis(candidates, tags, axis=1), emissions, -np.inf)
+
     def select(self, rows: IntArray) -> "Lattice":
         """Take the lattice of some tokens.
 

@@ -49,35 +49,30 @@ def n_best_paths(
     Returns:
         The paths, and their scores in double precision.
     """
+    every_tag = np.ones(lattice.emissions.shape, dtype=bool)
     if log_marginals is None:
-        return _search(lattice, n, np.ones(lattice.emissions.shape, dtype=bool))
+        return _search(lattice, n, every_tag)
     bound = -np.log(n) - _FIRST
     while True:
         candidates = log_marginals >= bound - _MARGIN
-        is_all = bool((candidates | ~np.isfinite(log_marginals)).all())
+        if (candidates | ~np.isfinite(log_marginals)).all():
+            return _search(lattice, n, every_tag)
         if candidates.any(axis=1).all():
             found = _search(lattice, n, candidates)
-            if is_all:
-                return found
             if len(found.scores) == n:
                 lowest = float(found.scores[-1] - log_partition)
                 if lowest >= bound:
                     return found
                 bound = lowest  # the n best paths are at least as probable as these
                 continue
-        if is_all:
-            return _search(lattice, n, np.ones(lattice.emissions.shape, dtype=bool))
         bound *= 2
 
 
 def _search(lattice: Lattice, n: int, candidates: BoolArray) -> Paths:
     """Find the n best paths among some of the tags of each word."""
-    emissions, transitions, start, end = (scores.astype(np.float64) for scores in lattice)
-    L = len(emissions)
-    width = int(candidates.sum(axis=1).max())
-    tags = np.argsort(~candidates, axis=1, kind="stable")[:, :width]
-    used = np.take_along_axis(candidates, tags, axis=1)
-    inner = np.where(used, np.take_along_axis(emissions, tags, axis=1), -np.inf)
+    transitions, start, end = (scores.astype(np.float64) for scores in lattice[1:])
+    tags, inner = lattice.narrowed(candidates)
+    L, width = tags.shape
     # Rank by rank, the scores of the best paths into each candidate. (n, C)
     best = np.full((n, width), -np.inf)
     best[0] = start[tags[0]] + inner[0]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import BoolArray, FloatArray, IntArray
-from .forward_backward import LogSums, log_sum_exp, log_sums
+from .forward_backward import LogSums, log_sum_exp, log_sums, usable
 from .lattice import Lattice
 from .packed_order import PackedOrder
 from .tag_scheme import Spans, TagScheme
@@ -41,7 +41,7 @@ class SpanPosteriors:
             array.astype(np.float64) for array in (lattice.emissions, lattice.transitions)
         )
         self._alpha, self._beta, log_partition = sums or log_sums(lattice, order)
-        self._log_partition = _usable(log_partition)[order.doc_of]
+        self._log_partition = usable(log_partition)[order.doc_of]
 
     def of(self, spans: Spans) -> Posteriors:
         """Compute the posterior of each span; zero where an entity can't be.
@@ -69,7 +69,7 @@ class SpanPosteriors:
         # All paths go through the first word: what rounding has added up on the way there from the
         # ends of the doc is in both. Over a million tokens it comes to more than 1e-6.
         total = log_sum_exp(self._alpha[spans.starts] + self._beta[spans.starts])
-        return _probability(log_p - _usable(total))
+        return _probability(log_p - usable(total))
 
     def likely(self, floor: float) -> Spans:
         """Find all spans of a posterior of `floor` or more.
@@ -141,9 +141,16 @@ class SpanPosteriors:
 
 
 def span_posteriors(
-    lattice: Lattice, order: PackedOrder, scheme: TagScheme, breaks: BoolArray, spans: Spans
+    lattice: Lattice,
+    order: PackedOrder,
+    scheme: TagScheme,
+    breaks: BoolArray,
+    spans: Spans,
+    sums: LogSums | None = None,
 ) -> Posteriors:
-    """Compute the posteriors of spans as `SpanPosteriors` does, in only those docs that have any.
+    """Compute the posteriors of spans as `SpanPosteriors` does, with sums of no more docs.
+
+    If the sums are not known, they are computed in only those docs that have spans.
 
     Args:
         lattice: As in `SpanPosteriors`.
@@ -151,6 +158,7 @@ def span_posteriors(
         scheme: As in `SpanPosteriors`.
         breaks: As in `SpanPosteriors`. (N,)
         spans: S spans of words.
+        sums: As in `SpanPosteriors`.
 
     Returns:
         The posteriors. (S,)
@@ -159,23 +167,18 @@ def span_posteriors(
         return np.zeros(0)
     has_span = np.zeros(order.n_docs, dtype=bool)
     has_span[order.doc_of[spans.starts]] = True
-    if not has_span.all():
+    if sums is None and not has_span.all():
         place = np.cumsum(has_span[order.doc_of]) - 1
         spans = Spans(place[spans.starts], place[spans.ends - 1] + 1, spans.labels)
         order, rows = order.select(has_span)
         lattice, breaks = lattice.select(rows), breaks[rows]
-    return SpanPosteriors(lattice, order, scheme, breaks).of(spans)
+    return SpanPosteriors(lattice, order, scheme, breaks, sums).of(spans)
 
 
 def _sum_without(scores: FloatArray, tags: IntArray) -> FloatArray:
     """Sum each row's exponents but that of one tag, in logarithms."""
     scores[np.arange(len(tags)), tags] = -np.inf
     return log_sum_exp(scores)
-
-
-def _usable(log_partition: FloatArray) -> FloatArray:
-    """Make posteriors zero, and not NaN, where there is no path at all."""
-    return np.where(np.isfinite(log_partition), log_partition, 0.0)
 
 
 def _probability(log_p: FloatArray) -> Posteriors:

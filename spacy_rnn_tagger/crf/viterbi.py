@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray
-from .forward_backward import LogSums
+from .forward_backward import LogSums, usable
 from .lattice import Lattice
 from .packed_order import PackedOrder
 
@@ -58,8 +58,7 @@ def best_paths(lattice: Lattice, order: PackedOrder, sums: LogSums) -> IntArray:
     log_p = sums.log_marginals(order)
     tags: IntArray = log_p.argmax(axis=1)
     log_greedy = lattice.path_scores(tags, order.doc_of, order.n_docs)
-    has_path = np.isfinite(sums.log_partition)
-    log_greedy[has_path] -= sums.log_partition[has_path]
+    log_greedy -= usable(sums.log_partition)
     is_open = ~(log_greedy > np.log(0.5) + _MARGIN)
     rows = np.flatnonzero(is_open[order.doc_of])
     if not len(rows):
@@ -91,10 +90,7 @@ def _choose(
         order: The order of its tokens.
     """
     doc_of, (_, transitions, start, end) = order.doc_of, lattice
-    width = int(candidates.sum(axis=1).max())
-    own = np.argsort(~candidates, axis=1, kind="stable")[:, :width]  # in their order
-    used = np.take_along_axis(candidates, own, axis=1)
-    best = np.where(used, lattice.emissions[rows[:, None], own].astype(np.float64), -np.inf)
+    own, best = lattice.select(rows).narrowed(candidates)
     # A stretch of such tokens is scored like a doc of its own, between the tags on both sides.
     opens = np.diff(rows, prepend=-2) > 1
     opens[1:] |= np.diff(doc_of[rows]) > 0

@@ -12,7 +12,7 @@ from ..pipeline.folders import check_output, write_pipeline
 from ..pipeline.thresholds import check_labels_of, of_each
 from .data import DataError, shared_texts, training_corpora
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of
-from .running import find_component, find_entities, gold_labels, written_labels
+from .running import find_component, find_entities, gold_labels
 
 if TYPE_CHECKING:
     from .calibration import Operating
@@ -91,7 +91,7 @@ def calibrate(
     if name is None:
         raise ValueError(f"{pipeline_name(model)} has no component rnn_ner: {nlp.pipe_names}.")
     pipe = nlp.get_pipe(name)
-    labels, written = pipe.tags.labels, written_labels(pipe)
+    labels, written = pipe.tags.labels, pipe.written_labels
     _check_written(targets, labels, written, name)
     examples = examples_of(nlp, data)
     annotated = gold_labels(examples)

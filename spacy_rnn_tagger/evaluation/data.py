@@ -41,7 +41,7 @@ def read_examples(nlp: Language, path: str | Path) -> list[Example]:
 
 
 def check_examples(examples: Sequence[Example], name: str) -> None:
-    """Check that there is something to compare predictions with.
+    """Check that examples can be scored.
 
     Args:
         examples: The examples.

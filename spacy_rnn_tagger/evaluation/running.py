@@ -60,13 +60,6 @@ def find_component(nlp: Language, name: str | None = None) -> str | None:
     return ours[0] if ours else None
 
 
-def written_labels(pipe: RNNEntityRecognizer) -> tuple[str, ...]:
-    """List the labels that a component writes, in the order in which its network has them."""
-    labels = pipe.tags.labels
-    output = pipe.output_labels
-    return labels if output is None else tuple(label for label in labels if label in output)
-
-
 def silent_labels(nlp: Language) -> set[str]:
     """Find the labels that a pipeline's components `rnn_ner` have learned, and that none writes.
 
@@ -78,7 +71,7 @@ def silent_labels(nlp: Language) -> set[str]:
     """
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)]
     known = {label for pipe in pipes for label in pipe.tags.labels}
-    return known.difference(*map(written_labels, pipes))
+    return known.difference(*(pipe.written_labels for pipe in pipes))
 
 
 def gold_labels(examples: Iterable[Example]) -> set[str]:

@@ -168,7 +168,7 @@ def _outside(example: Example, spans: Iterable[Span]) -> BoolArray:
 
 
 def _annotation(example: Example) -> NDArray[np.uint64]:
-    """Read ENT_IOB and ENT_TYPE of the predicted doc's tokens off the reference. (L, 2)"""  # noqa: D400, D415
+    """Read ENT_IOB and ENT_TYPE of the predicted doc's tokens off the reference. (L, 2)."""
     reference = example.reference
     if _same_tokens(example):  # spaCy's alignment, token by token, would take most of the time
         return reference.to_array([ENT_IOB, ENT_TYPE]).astype(np.uint64).reshape(-1, 2)

@@ -54,6 +54,11 @@ class Inference:
         """The sums over all paths, at the temperature."""
         return log_sums(self._tempered, self.order)
 
+    @property
+    def _known_sums(self) -> LogSums | None:
+        """The sums, if they have been computed."""
+        return vars(self).get("sums")
+
     def sum_first(self) -> None:
         """Prepare for posteriors of all docs, and find entities by them.
 
@@ -65,8 +70,8 @@ class Inference:
 
     def entities(self) -> Spans:
         """Find the new entities of the best path of each doc, of the labels that are written."""
-        if "sums" in vars(self):
-            best = best_paths(self._tempered, self.order, self.sums)
+        if (sums := self._known_sums) is not None:
+            best = best_paths(self._tempered, self.order, sums)
         else:
             best = viterbi(self.lattice, self.order)
         return self._written(self.constraints.find(best, self.tags))
@@ -83,11 +88,8 @@ class Inference:
         Returns:
             The posteriors. (S,)
         """
-        breaks = self.constraints.breaks
-        if "sums" in vars(self):
-            known = SpanPosteriors(self._tempered, self.order, self.tags, breaks, self.sums)
-            return known.of(spans)
-        return span_posteriors(self._tempered, self.order, self.tags, breaks, spans)
+        breaks, sums = self.constraints.breaks, self._known_sums
+        return span_posteriors(self._tempered, self.order, self.tags, breaks, spans, sums)
 
     def posteriors_of(self, spans: Sequence[Sequence[EntitySpan]]) -> list[Posteriors]:
         """Compute the posteriors of spans of tokens; zero for whitespace alone.

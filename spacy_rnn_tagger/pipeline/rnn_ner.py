@@ -205,6 +205,12 @@ class RNNEntityRecognizer(ConfiguredPipe):
             self._tags = tags = TagScheme(self.cfg["scheme"], labels)
         return tags
 
+    @property
+    def written_labels(self) -> tuple[str, ...]:
+        """The network's labels that are written, in its order; `output_labels` names them."""
+        output = self.output_labels
+        return tuple(label for label in self.tags.labels if output is None or label in output)
+
     def add_label(self, label: str) -> int:
         """Add a label; a trained model's output grows and keeps what it knows.
 
@@ -345,7 +351,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
             For each doc its analyses, the likeliest first.
 
         Raises:
-            ValueError: N is below 1.
+            ValueError: `n` is below 1.
         """
         check_at_least("n", n, 1)
         docs = list(docs)
@@ -477,7 +483,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         constraints = read_constraints(docs, tags)
         words = constraints.words
         scores = self.model.predict(docs).select(words.rows, words.lengths)
-        output = None if self.output_labels is None else np.isin(tags.labels, self.output_labels)
+        output = None if self.output_labels is None else np.isin(tags.labels, self.written_labels)
         return Inference(scores, tags, constraints, self.temperature, output)
 
     def _step(

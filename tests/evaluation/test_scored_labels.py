@@ -14,7 +14,7 @@ from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.evaluation.calibration import CalibrationError
 from spacy_rnn_tagger.evaluation.data import DataError, read_examples
 from spacy_rnn_tagger.evaluation.outcomes import DocOutcome, Mention
-from spacy_rnn_tagger.evaluation.running import find_entities, silent_labels, written_labels
+from spacy_rnn_tagger.evaluation.running import find_entities, silent_labels
 from spacy_rnn_tagger.evaluation.scope import find_scope
 from tests.conftest import eager, make_examples, trained
 
@@ -236,9 +236,9 @@ def test_a_report_on_nothing_but_silent_labels_is_refused(nlp, tmp_path):
 
 def test_silent_labels_of_two_components(nlp):
     first = eager(nlp, name="first", output_labels=["FAC"])
-    assert written_labels(first) == ("FAC",) and silent_labels(nlp) == {"GPE"}
+    assert first.written_labels == ("FAC",) and silent_labels(nlp) == {"GPE"}
     second = eager(nlp, name="second", labels=("X", "GPE", "Y"), output_labels=["Y", "GPE"])
-    assert written_labels(second) == ("GPE", "Y") and silent_labels(nlp) == {"X"}
+    assert second.written_labels == ("GPE", "Y") and silent_labels(nlp) == {"X"}
     assert silent_labels(spacy.blank("en")) == set()
 
 
