@@ -104,13 +104,13 @@ def forward_backward(
     if weights is not None:
         tags *= weights[order.doc_of][:, None]
     outgoing = lattice.emissions + beta - divisor
-    transitions = _expected_transitions(alpha, outgoing, lattice.transitions, order, weights)
+    transitions = expected_transitions(alpha, outgoing, lattice.transitions, order, weights)
     return Expectations(
         log_partition, tags, transitions, tags[order.first].sum(0), tags[order.last].sum(0)
     )
 
 
-def _expected_transitions(
+def expected_transitions(
     alpha: FloatArray,
     outgoing: FloatArray,
     transitions: FloatArray,

@@ -1,4 +1,4 @@
-"""Gold annotation, as the mask of tags that it leaves open."""
+"""Gold annotation, as the mask of tags that it leaves open; soft annotation, as spans of words."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,21 +8,29 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
 from spacy.errors import Errors
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.training.alignment_array import AlignmentArray
 
 from ..arrays import BoolArray, IntArray
 from ..crf.likelihood import IncorrectSpan
-from ..crf.tag_scheme import MISSING, TagScheme
+from ..crf.soft_likelihood import SoftSpans
+from ..crf.tag_scheme import MISSING, Spans, TagScheme
 from ..errors import excerpt
 from ..types import EntitySpan
 from .constraints import BEGIN, INSIDE, OUTSIDE, WordRows, label_numbers
 from .label_sets import LabelSet, annotated_labels, coarse_spans, get_label_set, unknown_spans
+from .soft_annotation import SoftAnnotation, get_posteriors, posterior_labels
 
 _NO_ENTITY = "O"
 
 
 def find_labels(docs: Iterable[Doc]) -> list[str]:
-    """Find the labels of the docs' entities, as `check_labels` returns them."""
-    return check_labels({label for doc in docs for label in annotated_labels(doc)})
+    """Find the labels of the docs' annotation, as `check_labels` returns them."""
+    return check_labels({label for doc in docs for label in labels_of(doc)})
+
+
+def labels_of(doc: Doc) -> set[str]:
+    """Collect the labels of a doc's annotation: entities, coarse labels, and soft annotation."""
+    return annotated_labels(doc) | posterior_labels(doc)
 
 
 def check_labels(labels: Iterable[str]) -> list[str]:
@@ -167,6 +175,134 @@ def _outside(example: Example, spans: Iterable[Span]) -> BoolArray:
     return found
 
 
+def find_soft(examples: Iterable[Example], tags: TagScheme) -> list[SoftAnnotation | None]:
+    """Find the docs that are taught by soft annotation.
+
+    If some labels of the network were not among those that a doc's label set marks, nothing is
+    known of them, whereas soft annotation says of each label how likely it is. Such a doc is taught
+    by its entities.
+
+    Args:
+        examples: The examples.
+        tags: The tags of the network's labels.
+
+    Returns:
+        The soft annotation of each reference doc, or None. [B]
+
+    Raises:
+        ValueError: The group of a doc is not what `set_posteriors` writes.
+    """
+    found = []
+    for example in examples:
+        label_set = get_label_set(example.reference)
+        is_whole = label_set is None or all(map(label_set.marks, tags.labels))
+        found.append(get_posteriors(example.reference) if is_whole else None)
+    return found
+
+
+def soft_spans(
+    examples: Sequence[Example],
+    annotation: Sequence[SoftAnnotation],
+    words: WordRows,
+    tags: TagScheme,
+) -> SoftSpans:
+    """Turn soft annotation into spans of words.
+
+    A span that begins or ends with whitespace does so at its first or last word. If it begins or
+    ends within a token of the predicted doc, nothing is known of the words that it touches.
+
+    Args:
+        examples: The examples.
+        annotation: The soft annotation of their reference docs. [B]
+        words: The words of their predicted docs.
+        tags: The tags.
+
+    Returns:
+        The spans and their posteriors, and of which words something is known.
+
+    Raises:
+        KeyError: A span has a label that `tags` lacks.
+    """
+    places = [_on_predicted(eg, soft) for eg, soft in zip(examples, annotation, strict=True)]
+    starts, ends, is_aligned = (np.concatenate(column) for column in zip(*places, strict=True))
+    posteriors = np.concatenate([soft.scores for soft in annotation])
+    labels = np.concatenate([soft.labels for soft in annotation])
+    numbers = label_numbers(labels, tags)
+    has_label = labels != 0
+    if (numbers[has_label] < 0).any():
+        new = set().union(*(posterior_labels(eg.reference) for eg in examples)) - {*tags.labels}
+        raise KeyError(", ".join(sorted(new)))
+    offsets = np.repeat(words.starts, [len(soft.scores) for soft in annotation])
+    starts, ends = (np.searchsorted(words.rows, at + offsets) for at in (starts, ends))
+    is_used = (starts < ends) & ((posteriors > 0) | ~has_label)
+    own = is_used & is_aligned & has_label
+    lost = is_used & ~own
+    covered = np.zeros(len(words.rows) + 1, dtype=np.int64)
+    np.add.at(covered, starts[lost], 1)
+    np.add.at(covered, ends[lost], -1)
+    known = np.concatenate([_is_annotated(example) for example in examples])[words.rows]
+    known &= np.cumsum(covered)[:-1] == 0
+    return SoftSpans(Spans(starts, ends, numbers).select(own), posteriors[own], known)
+
+
+def _is_annotated(example: Example) -> BoolArray:
+    """Tell which tokens of the predicted doc have annotation, in a doc that marks all labels."""
+    iob, label = _annotation(example).T
+    annotated: BoolArray = (iob == OUTSIDE) | (label != 0)
+    if get_label_set(example.reference) is not None:
+        reference = example.reference
+        # What the label set turned into missing annotation for other readers of the doc.
+        annotated |= _outside(example, [*coarse_spans(reference), *unknown_spans(reference)])
+    return annotated
+
+
+def _on_predicted(example: Example, soft: SoftAnnotation) -> tuple[IntArray, IntArray, BoolArray]:
+    """Find the spans of soft annotation among the predicted doc's tokens.
+
+    Args:
+        example: The example.
+        soft: The soft annotation of its reference, of S spans.
+
+    Returns:
+        Start and end of the tokens that each span touches, and whether they are exactly the span's.
+        (S,) each
+    """
+    starts, ends = soft.starts, soft.ends
+    if _same_tokens(example):
+        return starts, ends, np.ones(len(starts), dtype=bool)
+    x2y, y2x = example.alignment.x2y, example.alignment.y2x
+    begin, end = _reached(y2x, len(example.predicted), starts, ends)
+    # The tokens that these touch in turn must be the span's own.
+    first, after = _reached(x2y, len(example.reference), begin, end)
+    return begin, end, (first >= starts) & (after <= ends)
+
+
+def _reached(
+    align: AlignmentArray, n_others: int, starts: IntArray, ends: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Find which tokens of the other doc tokens are aligned with.
+
+    Args:
+        align: spaCy's alignment with the other doc.
+        n_others: The number of its tokens.
+        starts: Where ranges of tokens start. (S,)
+        ends: Where they end. (S,)
+
+    Returns:
+        Where the ranges of the other doc's tokens start and end. An empty one may end before it
+        starts. (S,) each
+    """
+    lengths = np.asarray(align.lengths)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    # Of tokens that are aligned with nothing, as whitespace may be, the next or the last that is.
+    first = np.full(len(lengths) + 1, n_others, dtype=np.int64)
+    after = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.minimum.at(first, row, align.data)
+    np.maximum.at(after, row + 1, align.data + 1)
+    first = np.minimum.accumulate(first[::-1])[::-1]
+    return first[np.clip(starts, 0, len(lengths))], np.maximum.accumulate(after)[ends]
+
+
 def _annotation(example: Example) -> NDArray[np.uint64]:
     """Read ENT_IOB and ENT_TYPE of the predicted doc's tokens off the reference. (L, 2)."""
     reference = example.reference
@@ -249,7 +385,7 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
         examples: The training data.
 
     Returns:
-        The labels of the entities, and a description of each entity whose borders are not borders
+        The labels of the annotation, and a description of each entity whose borders are not borders
         of the predicted doc's tokens.
     """
     labels: set[str] = set()
@@ -257,7 +393,7 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     for example in examples:
         reference = example.reference
         entities = [*reference.ents, *coarse_spans(reference)]
-        labels.update(annotated_labels(reference))
+        labels.update(labels_of(reference))
         share_labels(example, entities)
         if entities:
             spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..arrays import BoolArray
+from ..arrays import BoolArray, FloatArray
 from ..crf.forward_backward import LogSums, log_sums
 from ..crf.lattice import Lattice
 from ..crf.n_best import n_best_paths
@@ -131,6 +131,18 @@ class Inference:
         is_best[place.ravel()[: len(best.starts)]] = True
         spans = Spans(*columns)
         return spans, sums.of(spans), is_best
+
+    def expected_errors(self) -> FloatArray:
+        """Compute how many words of each doc a prediction word by word is expected to get wrong.
+
+        Returns:
+            The sum over a doc's words of 1 - P(likeliest tag | doc). (B,)
+        """
+        highest = np.exp(self.sums.log_marginals(self.order)).max(axis=1, initial=0.0)
+        doubts = np.clip(1.0 - highest, 0.0, 1.0)
+        sums: FloatArray = np.zeros(self.order.n_docs)
+        np.add.at(sums, self.order.doc_of, doubts)
+        return sums
 
     def locate(self, spans: Spans) -> list[list[EntitySpan]]:
         """Turn spans of the batch's words into those of each doc's tokens."""

@@ -1,8 +1,8 @@
-"""What training minimises: distance from annotation, or from what a former model predicts.
+"""What training minimises: distance from annotation, from a teacher, or from a former model.
 
 Losses are means over docs, and over words: whitespace has no place in the lattice, and no gradient.
-The arithmetic is in `crf.likelihood`; here annotation becomes masks, and gradients become arrays of
-the network's device.
+The arithmetic is in `crf.likelihood` and `crf.soft_likelihood`; here annotation becomes masks, and
+gradients become arrays of the network's device.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,11 @@ from ..crf.likelihood import (
     token_divergence,
     token_loss,
 )
+from ..crf.soft_likelihood import SoftSpans, soft_path_loss, soft_token_loss
 from ..crf.tag_scheme import TagScheme
 from ..types import TagScores
 from .constraints import WordRows, find_words
-from .gold import allowed_tags, incorrect_spans
+from .gold import allowed_tags, find_soft, incorrect_spans, soft_spans
 
 _Loss = tuple[float, TagScores]
 
@@ -41,10 +42,12 @@ def annotation_loss(
     examples: Sequence[Example],
     incorrect_spans_key: str | None,
 ) -> _Loss:
-    """Compute the mean over docs of -log P(annotation | doc), and its gradient.
+    """Compute the mean over docs of the distance from annotation, and its gradient.
 
-    Unannotated words are free. For each span that is known to be incorrect, -log(1 - P(span | doc))
-    is added.
+    The distance is -log P(annotation | doc), where unannotated words are free. In a doc with soft
+    annotation, it is the Kullback-Leibler divergence from what the teacher expects; this is also
+    -log P(annotation | doc) less the entropy of the annotation, so both count in the same units.
+    For each span that is known to be incorrect, -log(1 - P(span | doc)) is added.
 
     Args:
         ops: Where the gradient is needed.
@@ -58,14 +61,30 @@ def annotation_loss(
 
     Raises:
         ValueError: A span is annotated as correct and incorrect (spaCy's E868), the scores are not
-            finite (E940), or annotation contradicts the scheme.
+            finite (E940), annotation contradicts the scheme, or soft annotation is not made of
+            probabilities.
+        KeyError: An entity has a label that `tags` lacks.
     """
+    soft = find_soft(examples, tags)
+    is_soft = np.array([own is not None for own in soft], dtype=bool)
+
+    def hard_part(own: TagScores, part: Sequence[Example], words: WordRows) -> _Loss:
+        return mask_loss(ops, own, tags, allowed_tags(part, words, tags))
+
+    def soft_part(own: TagScores, part: Sequence[Example], words: WordRows) -> _Loss:
+        annotation = [one for one in soft if one is not None]
+        return soft_loss(ops, own, tags, soft_spans(part, annotation, words, tags))
 
     def of_words(own: TagScores, words: WordRows) -> _Loss:
-        loss, gradient = mask_loss(ops, own, tags, allowed_tags(examples, words, tags))
+        (loss, gradient), *others = (
+            _of_part(ops, own, examples, words, docs, loss_of_part)
+            for docs, loss_of_part in ((~is_soft, hard_part), (is_soft, soft_part))
+            if docs.any()
+        )
         wrong = incorrect_spans(examples, incorrect_spans_key, words, tags)
         if wrong:
-            extra, d_extra = incorrect_loss(ops, own, tags, wrong)
+            others.append(incorrect_loss(ops, own, tags, wrong))
+        for extra, d_extra in others:
             loss += extra
             gradient.add(d_extra)
         return loss, gradient
@@ -110,12 +129,37 @@ def mask_loss(ops: Ops, scores: TagScores, tags: TagScheme, allowed: BoolArray) 
     Raises:
         ValueError: The scores are not finite (spaCy's E940), or annotation contradicts the scheme.
     """
-    if not all(np.isfinite(to_numpy(array)).all() for array in scores.arrays()):
-        raise ValueError(Errors.E940)
+    _check_finite(scores)
     if scores.transitions is None:
         loss, gradient = token_loss(to_numpy(scores.emissions), allowed)
     else:
         loss, gradient = path_loss(scores.lattice(tags), scores.lengths, allowed)
+    return loss, _on_device(ops, gradient, scores)
+
+
+def soft_loss(ops: Ops, scores: TagScores, tags: TagScheme, soft: SoftSpans) -> _Loss:
+    """Compute the divergence from a teacher's beliefs, summed over docs, and its gradient.
+
+    For the CRF it is that of the distributions over paths, for softmax that of each word's tags.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The scores of N words.
+        tags: The K tags.
+        soft: What the teacher believes about the words.
+
+    Returns:
+        The loss and its gradient.
+
+    Raises:
+        ValueError: The scores are not finite (spaCy's E940).
+    """
+    _check_finite(scores)
+    if scores.transitions is None:
+        emissions = to_numpy(scores.emissions)
+        loss, gradient = soft_token_loss(emissions, scores.lengths, tags, soft)
+    else:
+        loss, gradient = soft_path_loss(scores.lattice(tags), scores.lengths, tags, soft)
     return loss, _on_device(ops, gradient, scores)
 
 
@@ -163,6 +207,44 @@ def divergence_loss(ops: Ops, scores: TagScores, tutor: TagScores, tags: TagSche
     else:
         loss, gradient = token_divergence(*(to_numpy(s.emissions) for s in (shared, tutor)))
     return loss, _on_device(ops, gradient, scores)
+
+
+def _check_finite(scores: TagScores) -> None:
+    if not all(np.isfinite(to_numpy(array)).all() for array in scores.arrays()):
+        raise ValueError(Errors.E940)
+
+
+def _of_part(
+    ops: Ops,
+    scores: TagScores,
+    examples: Sequence[Example],
+    words: WordRows,
+    docs: BoolArray,
+    loss_of_part: Callable[[TagScores, Sequence[Example], WordRows], _Loss],
+) -> _Loss:
+    """Compute a loss of some docs, with zeros in the gradient for the others.
+
+    Args:
+        ops: Where the gradient is needed.
+        scores: The scores of the words of all docs.
+        examples: The examples of all docs.
+        words: The words of all docs.
+        docs: Which docs. (B,)
+        loss_of_part: The loss, of the scores, the examples and the words of these docs.
+
+    Returns:
+        The loss and its gradient.
+    """
+    if docs.all():
+        return loss_of_part(scores, examples, words)
+    rows = np.flatnonzero(np.repeat(docs, words.lengths))
+    part = [example for example, own in zip(examples, docs, strict=True) if own]
+    part_words = find_words([example.predicted for example in part])
+    own = replace(scores, emissions=scores.emissions[rows], lengths=part_words.lengths)
+    loss, gradient = loss_of_part(own, part, part_words)
+    d_emissions = ops.alloc(scores.emissions.shape)
+    d_emissions[rows] = gradient.emissions
+    return loss, replace(gradient, emissions=d_emissions, lengths=scores.lengths)
 
 
 def _on_device(ops: Ops, gradient: Gradient, scores: TagScores) -> TagScores:

@@ -22,9 +22,8 @@ from ..errors import check_at_least, listed
 from ..layers.vocabulary import build_vocabularies
 from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 from .constraints import read_constraints
-from .gold import check_labels, find_labels, survey
+from .gold import check_labels, find_labels, labels_of, survey
 from .inference import Inference
-from .label_sets import annotated_labels
 from .losses import annotation_loss, tutor_loss
 from .scorer import comparable, score_entities
 from .serialization import ConfiguredPipe
@@ -389,7 +388,10 @@ class RNNEntityRecognizer(ConfiguredPipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch.
+        """Learn from a batch: from entities, or from soft annotation where a doc has it.
+
+        A doc with the span group "spacy_rnn_tagger.posteriors" is taught by the probabilities of
+        that group instead of its entities; see `pipeline.soft_annotation`.
 
         Args:
             drop: The dropout rate; the architecture's own applies where it is higher.
@@ -397,7 +399,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
             losses: Where the loss is added under the component's name.
 
         Raises:
-            ValueError: The network's scores are not finite (spaCy's E940).
+            ValueError: The network's scores are not finite (spaCy's E940), or soft annotation is
+                not made of probabilities.
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.update")
@@ -436,12 +439,14 @@ class RNNEntityRecognizer(ConfiguredPipe):
         """Compute the loss of a batch and its gradient.
 
         Returns:
-            The mean over the docs of -log P(gold | doc), where unannotated tokens are free, and of
-            -log(1 - P(span | doc)) for each span that is known to be incorrect; and the gradient of
-            that.
+            The mean over the docs of -log P(gold | doc), where unannotated tokens are free, or of
+            the divergence from soft annotation where a doc has it, and of -log(1 - P(span | doc))
+            for each span that is known to be incorrect; and the gradient of that.
 
         Raises:
-            ValueError: A span is annotated as correct and incorrect (spaCy's E868).
+            ValueError: A span is annotated as correct and incorrect (spaCy's E868), or soft
+                annotation is not made of probabilities.
+            KeyError: The component lacks a label of the annotation; `update` adds it.
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
@@ -513,7 +518,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return self.model.get_ref("output_layer").has_dim("nO") is True
 
     def _is_known(self, example: Example) -> bool:
-        return annotated_labels(example.reference) <= set(self.tags.labels)
+        return labels_of(example.reference) <= set(self.tags.labels)
 
     def _add_labels(self, labels: Iterable[str]) -> None:
         """Add the labels that are new; the output grows once for all of them."""

@@ -10,6 +10,7 @@ from spacy.training import Example
 
 from ..io import read_lines
 from ..pipeline.label_sets import move_label_set
+from ..pipeline.soft_annotation import move_posteriors
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
 
@@ -20,8 +21,9 @@ def create_entity_swap_v1(
     """Create the augmenter `spacy_rnn_tagger.entity_swap.v1`.
 
     A name takes over the mention's writing, all capitals or all lower case. Of the annotation, a
-    doc that is changed keeps its entities, its sentence starts, and what its annotators marked.
-    Entities of coarse labels keep their mentions.
+    doc that is changed keeps its entities, its sentence starts, what its annotators marked, and its
+    soft annotation, but for spans that begin or end within a mention. Entities of coarse labels
+    keep their mentions.
 
     Args:
         names: For each label the path of a text file, one name a line. Labels without a file keep
@@ -98,6 +100,7 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
     ]
     reference.set_ents(ents, missing=_missing(doc, reference, new_start))
     move_label_set(doc, reference, new_start)
+    move_posteriors(doc, reference, new_start)
     return Example(nlp.make_doc(reference.text), reference)
 
 

@@ -16,6 +16,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 
 from ..errors import check_choice, described
 from ..pipeline.label_sets import UNKNOWN, LabelSet, set_label_set
+from ..pipeline.soft_annotation import adapt_posteriors
 
 _SETTINGS = ("path", "labels", "rename", "coarse", "weight")
 
@@ -223,6 +224,8 @@ class _Part:
             )
         if self._label_set is not None and doc.has_annotation("ENT_IOB"):
             set_label_set(doc, self._label_set)
+        if self._rename or self._label_set is not None:
+            adapt_posteriors(doc, self._rename, self._label_set)
         return example
 
 
