@@ -9,6 +9,7 @@ What the commands do, under the same names:
 - `annotate`: tag a whole corpus in shards, resumably.
 - `calibrate`: fit confidences, and thresholds by precision, on held-out data.
 - `convert`: convert annotated text to spaCy's binary format.
+- `distill`: train a `rnn_ner` on what another pipeline finds in raw text.
 - `export`: write a pipeline that runs without torch.
 - `init_config`: create a config for `spacy train` with the tuned settings.
 - `init_vectors`: create a table of word vectors from a package or file, for `spacy train`.
@@ -38,6 +39,7 @@ from .runtime import tune_process
 
 if TYPE_CHECKING:
     from .bulk.annotating import annotate
+    from .distillation.distilling import distill
     from .evaluation.calibrating import calibrate
     from .evaluation.reporting import report
     from .onnx.exporting import export
@@ -58,6 +60,7 @@ __all__ = [
     "calibrate",
     "confidence",
     "convert",
+    "distill",
     "export",
     "init_config",
     "init_vectors",
@@ -74,6 +77,7 @@ _MODULES = {
     "calibrate": "evaluation.calibrating",
     "confidence": "pipeline.span_groups",
     "convert": "training.converting",
+    "distill": "distillation.distilling",
     "export": "onnx.exporting",
     "init_config": "training.configs",
     "init_vectors": "training.vectors",

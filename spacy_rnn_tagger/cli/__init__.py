@@ -18,6 +18,7 @@ from . import (  # noqa: E402, F401 - they add commands
     annotate,
     calibrate,
     convert,
+    distill,
     export,
     init_config,
     report,

@@ -14,6 +14,7 @@ _EXTRAS = {
     "scipy": "evaluation",
     "matplotlib": "evaluation",
     "jinja2": "evaluation",
+    "datasketch": "distill",
     "ijson": "vectors-npm",
     "pyarrow": "parquet",
     "onnx": "onnx",

@@ -35,7 +35,7 @@ def read_examples(nlp: Language, path: str | Path) -> list[Example]:
         OSError: There is no such path, or a file can't be read.
     """
     # As in `spacy evaluate`, the predicted doc is tokenised anew if its text is known.
-    examples = list(Corpus(Path()).make_examples(nlp, _read_docs(nlp, path)))
+    examples = list(Corpus(Path()).make_examples(nlp, annotated_docs(nlp, path)))
     check_examples(examples, str(path))
     return examples
 
@@ -59,7 +59,20 @@ def check_examples(examples: Sequence[Example], name: str) -> None:
         raise DataError(f"{name} is annotated, but there is no entity in its {len(docs)} docs.")
 
 
-def _read_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
+def annotated_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
+    """Read annotated docs, without checking what is annotated.
+
+    Args:
+        nlp: Its tokenizer is used where the data has no tokens.
+        path: As in `read_examples`.
+
+    Returns:
+        The docs.
+
+    Raises:
+        AnnotationError: Annotated text is malformed, or its format is not known.
+        OSError: There is no such path, or a file can't be read.
+    """
     return read_docs(nlp, _corpora(str(path)) or corpus_files(path))
 
 
@@ -112,7 +125,7 @@ def training_corpora(nlp: Language) -> Corpora:
             absent.append(f"its {split} corpus, which its config does not name")
             continue
         try:
-            found[split] = list(_read_docs(nlp, path))
+            found[split] = list(annotated_docs(nlp, path))
         except (OSError, ValueError):
             absent.append(f"its {split} corpus {path}")
     return Corpora(found["train"], found["dev"], absent)

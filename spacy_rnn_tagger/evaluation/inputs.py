@@ -72,13 +72,14 @@ def examples_of(nlp: Language, data: Data) -> list[Example]:
     """
     if isinstance(data, str | Path):
         return read_examples(nlp, data)
-    examples = [_example_of(nlp, each) for each in data]
+    examples = [example_of(nlp, each) for each in data]
     examples = [example for example in examples if len(example.reference)]
     check_examples(examples, data_name(data))
     return examples
 
 
-def _example_of(nlp: Language, given: Doc | Example) -> Example:
+def example_of(nlp: Language, given: Doc | Example) -> Example:
+    """Make an example of a doc or an example from memory, as `examples_of` does."""
     if isinstance(given, Example):
         return Example(_tokens_of(nlp, given.predicted), given.reference)
     # Tokens of unknown spacing have no text that could be tokenised.

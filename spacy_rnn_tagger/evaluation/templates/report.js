@@ -46,7 +46,7 @@ if (kind) {
       );
       doc.hidden = !fits || !doc.textContent.toLowerCase().includes(word);
     }
-    count.value = `${docs.filter((doc) => !doc.hidden).length} of ${docs.length} docs`;
+    count.value = `${docs.filter((doc) => !doc.hidden).length} of ${docs.length} ${count.dataset.unit ?? "docs"}`;
   };
   for (const control of [kind, label, text]) control.addEventListener("input", filter);
   filter();

@@ -1,0 +1,94 @@
+"""What is asked of a distillation."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..bulk.annotating import ENGINES
+from ..errors import check_at_least, check_choice, check_rate
+from ..formats.base import Reading
+from .corpora import Belief
+from .gold import Gold
+from .students import Student
+from .texts import LEAST
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked for. See `distill`."""
+
+    teachers: tuple[str, ...]
+    texts: str | None
+    output: Path
+    component: str | None = None
+    spans_key: str | None = None
+    belief: Belief = field(default_factory=Belief)
+    soft: bool | None = None
+    gold: tuple[Gold, ...] = ()
+    n_docs: int | None = None
+    rounds: int = 1
+    near_duplicates: bool = True
+    reading: Reading = field(default_factory=Reading)
+    student: Student = field(default_factory=Student)
+    replace: str | None = None
+    lang: str = "en"
+    engine: str = "local"
+    n_process: int = 1
+    batch_size: int | None = None
+    shard_size: int = 500
+    code: Path | None = None
+    gpu: int = -1
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("engine", self.engine, ENGINES)
+        for name in ("n_process", "rounds", "shard_size"):
+            check_at_least(name, getattr(self, name), 1)
+        if self.n_docs is not None:
+            check_at_least("n_docs", self.n_docs, LEAST)
+        elif self.rounds > 1:
+            raise ValueError(
+                f"rounds is {self.rounds}, but n_docs is not given: there is nothing to choose if "
+                "all texts are annotated. Set n_docs to the number of texts to annotate."
+            )
+        check_rate("min_confidence", self.belief.min_confidence)
+        if self.texts is None and (self.n_docs is not None or self.replace is not None):
+            raise ValueError(
+                "n_docs and replace are for a teacher that is a pipeline. This one is annotated "
+                "data, since texts are not given."
+            )
+        if self.texts is None and len(self.teachers) > 1:
+            raise ValueError("Annotated data can't be averaged: name one file or folder of it.")
+        if len(self.teachers) > 1 and self.replace is not None:
+            raise ValueError("replace needs one teacher, in whose pipeline the student is put.")
+
+    def annotation_facts(self) -> dict[str, Any]:
+        """List what the teacher's annotation depends on, beside the facts of each `annotate` job.
+
+        What it has found stays, whatever becomes of the rest.
+        """
+        return {
+            "teacher": list(self.teachers),
+            "texts": self.texts,
+            "component": self.component,
+            "n_docs": self.n_docs,
+            "rounds": self.rounds,
+            "near_duplicates": self.near_duplicates,
+            "text_column": self.reading.column,
+            "whole_files": self.reading.whole,
+            "shard_size": self.shard_size,
+            "seed": self.student.seed,
+        }
+
+    def training_facts(self) -> dict[str, Any]:
+        """List what else the student and the report depend on."""
+        return {
+            "spans_key": self.spans_key,
+            "trust": None if self.belief.trust is None else sorted(self.belief.trust),
+            "min_confidence": self.belief.min_confidence,
+            "soft": self.soft,
+            "gold": {gold.name: gold.facts() for gold in self.gold},
+            "lang": self.lang,
+            "replace": self.replace,
+            **asdict(self.student),
+        }

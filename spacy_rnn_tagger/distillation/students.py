@@ -1,0 +1,168 @@
+"""The student: a config that is written out, and plain `spacy train` on it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thinc.api import Config
+
+from ..errors import check_at_least, check_choice
+from ..io import read_text, write_whole
+from ..training.configs import config_names, init_config
+
+_BATCH = 1000  # words
+_LOG = "training.log"
+_SHOWN = 15  # lines of the log in an error
+# So many words are read in training by default, in epochs, but not fewer than the least.
+_EPOCHS = 6
+_LEAST_STEPS, _MOST_STEPS = 1000, 40_000
+_EVALUATIONS = 20
+# spaCy holds a corpus in memory unless it is streamed; a word takes about half a kilobyte then.
+_IN_MEMORY = 4_000_000  # words
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Student:
+    """What the student is to be.
+
+    Attributes:
+        config: The shipped config that it begins with.
+        hidden_width: Units of its LSTM in each direction; the config's own if None.
+        vectors: The folder or package of a pipeline whose word vectors it reads; None for none.
+        steps: Steps of training; by the number of words if None.
+        seed: Of its weights and the order of docs.
+    """
+
+    config: str = "rnn_ner"
+    hidden_width: int | None = None
+    vectors: str | None = None
+    steps: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("config", self.config, config_names())
+        for name, value in (("width", self.hidden_width), ("steps", self.steps)):
+            if value is not None:
+                check_at_least(name, value, 1)
+
+    def steps_for(self, n_words: int) -> int:
+        """Return the number of steps for a corpus of so many words."""
+        if self.steps is not None:
+            return self.steps
+        return min(max(_EPOCHS * n_words // _BATCH, _LEAST_STEPS), _MOST_STEPS)
+
+    def make_config(
+        self,
+        *,
+        lang: str,
+        base: str | None,
+        train: Mapping[str, Mapping[str, Any]],
+        dev: Mapping[str, Mapping[str, Any]],
+        labels: Sequence[str],
+        n_words: int,
+        gpu: bool = False,
+    ) -> Config:
+        """Create the config.
+
+        Args:
+            lang: The language of the pipeline.
+            base: The folder of the pipeline whose tokenizer and norms it uses; None for those of
+                the language.
+            train: The corpora to learn from, as `spacy_rnn_tagger.MixedCorpus.v1` has them.
+            dev: Those that choose the best of its states.
+            labels: The labels that it learns.
+            n_words: The number of words that it learns from.
+            gpu: Whether it is trained on a GPU.
+
+        Returns:
+            The config, complete.
+        """
+        config = init_config(self.config, lang=lang, vectors=self.vectors, gpu=gpu)
+        steps = self.steps_for(n_words)
+        for name, corpora in (("train", train), ("dev", dev)):
+            config["corpora"][name] = {
+                "@readers": "spacy_rnn_tagger.MixedCorpus.v1",
+                "gold_preproc": False,
+                "max_length": 0,
+                "limit": 0,
+                "seed": 0,
+                "augmenter": None,
+                "corpora": {key: dict(own) for key, own in corpora.items()},
+            }
+            config["paths"].pop(name, None)
+        config["system"]["seed"] = self.seed
+        training = config["training"]
+        training["max_steps"] = steps
+        training["max_epochs"] = -1 if n_words > _IN_MEMORY else 0
+        training["eval_frequency"] = max(1, steps // _EVALUATIONS)
+        training["batcher"]["size"] = _BATCH
+        training["logger"]["progress_bar"] = "train"
+        rate = training["optimizer"]["learn_rate"]
+        rate["total_steps"] = steps
+        rate["warmup_steps"] = min(rate["warmup_steps"], steps // 10)
+        if base is not None:
+            config["initialize"]["before_init"] = {
+                "@callbacks": "spacy.copy_from_base_model.v1",
+                "tokenizer": base,
+                "vocab": base,
+            }
+        # A corpus that is streamed is not read for its labels.
+        config["initialize"]["components"]["rnn_ner"] = {"labels": list(labels)}
+        if self.hidden_width is not None:
+            config["components"]["rnn_ner"]["model"]["hidden_width"] = self.hidden_width
+        return config
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write a config, unless it is there and the same."""
+    content = config.to_str()
+    if not path.exists() or read_text(path) != content:
+        write_whole(path, content.encode())
+
+
+def train(config: Path, output: Path, *, gpu: int = -1, progress: bool = False) -> Path:
+    """Run `spacy train` in a process of its own.
+
+    The output folder appears when training is complete. What a former call has trained is kept.
+
+    Args:
+        config: The config.
+        output: The folder for the pipelines.
+        gpu: The GPU's ID, or -1 for the CPU.
+        progress: Whether to show what `spacy train` prints. It is written to `training.log` beside
+            the output otherwise.
+
+    Returns:
+        The folder of the best pipeline.
+
+    Raises:
+        RuntimeError: Training failed; the error has the last lines of what it printed.
+    """
+    if output.exists():
+        return output / "model-best"
+    partial = output.with_name(f"{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    arguments = [str(config), "--output", str(partial), "--gpu-id", str(gpu)]
+    command = [sys.executable, "-m", "spacy", "train", *arguments]
+    log = output.with_name(_LOG)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if progress:
+        status = subprocess.run(command, check=False).returncode
+        reason = "what it printed says why"
+    else:
+        with log.open("wb") as file:
+            status = subprocess.run(
+                command, check=False, stdout=file, stderr=subprocess.STDOUT
+            ).returncode
+        lines = _STYLE.sub("", log.read_text("utf-8", "replace")).splitlines()
+        reason = "\n".join(lines[-_SHOWN:])
+    if status:
+        raise RuntimeError(f"`spacy train {config}` ended with status {status}: {reason}")
+    partial.rename(output)
+    return output / "model-best"

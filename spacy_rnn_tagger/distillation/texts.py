@@ -1,0 +1,255 @@
+"""Which texts are annotated: none twice, a part held out, and those that teach most first.
+
+A pool of millions of texts is held in memory by a few numbers each. The texts themselves are read
+again when it is known which ones are needed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from ..bulk.sources import Inputs, read_records
+from ..formats import storage
+from ..formats.base import Reading
+from ..formats.jsonl import to_json
+from ..formats.record import Record
+
+TRAIN, DEV, HELDOUT = "train", "dev", "heldout"
+PART = "part"  # the key of a text's part
+LEAST = 10  # docs
+_HELDOUT = 10  # one in so many docs is held out for the report
+_DEV = 20  # and one in so many chooses the best of the student's states,
+_MOST_DEV = 1000  # but not more than these, for they are tagged at each evaluation
+# Two texts are near duplicates if they share this much of their sequences of words.
+_SIMILARITY = 0.8
+_SEQUENCE = 4  # words in a sequence
+_PERMUTATIONS = 64
+_WORD = re.compile(r"\w+")
+
+
+class Place(NamedTuple):
+    """Where a text is.
+
+    Attributes:
+        order: The text's place in a fixed random order: a digest of the text and a seed.
+        file: The number of its file.
+        record: The number of its record in the file, from 1.
+    """
+
+    order: int
+    file: int
+    record: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The texts of an input.
+
+    Attributes:
+        files: The files.
+        reading: How they are read.
+        places: The texts in random order, without duplicates.
+        duplicates: How many were left out because they repeat another text, or nearly do.
+        unreadable: How many records can't be read.
+        empty: How many have no word.
+    """
+
+    files: list[str]
+    reading: Reading
+    places: list[Place]
+    duplicates: int
+    unreadable: int
+    empty: int
+
+    def read(self, places: Iterable[Place]) -> list[tuple[Place, Record]]:
+        """Read some of the texts again.
+
+        Args:
+            places: Which ones.
+
+        Returns:
+            Each with its record, in random order.
+        """
+        wanted = {(place.file, place.record): place for place in places}
+        found = []
+        for number in sorted({file for file, _ in wanted}):
+            for record in read_records(self.files[number], self.reading):
+                if (place := wanted.get((number, record.number))) is not None:
+                    found.append((place, record))
+        return sorted(found, key=lambda pair: pair[0])
+
+
+def find_pool(
+    inputs: Inputs,
+    reading: Reading,
+    *,
+    seed: int = 0,
+    near: bool = True,
+    progress: bool = False,
+) -> Pool:
+    """Read all texts once and leave out what is there more than once.
+
+    Args:
+        inputs: The files.
+        reading: How they are read.
+        seed: Decides the order.
+        near: Whether texts that are nearly the same count as the same (MinHash; Broder 1997, "On
+            the resemblance and containment of documents").
+        progress: Whether to show progress on a terminal.
+
+    Returns:
+        The pool.
+
+    Raises:
+        ImportError: The package datasketch is not installed, and near duplicates are left out.
+        OSError: A file can't be read.
+        ValueError: There is no text with a word.
+    """
+    same = _NearDuplicates() if near else None
+    seen: set[int] = set()
+    places: list[Place] = []
+    duplicates = unreadable = empty = 0
+    total = sum(map(storage.size, inputs.files))
+    bar = tqdm(
+        total=total,
+        desc="Reading texts",
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=None if progress else True,
+    )
+    with bar:
+        for number, name in enumerate(inputs.files):
+            for record in read_records(name, reading):
+                bar.update(record.n_bytes)
+                words = words_of(record.text)
+                if record.error is not None:
+                    unreadable += 1
+                elif not words:
+                    empty += 1
+                elif (key := digest(words)) in seen or (same and same.had(key, words)):
+                    duplicates += 1
+                else:
+                    seen.add(key)
+                    places.append(Place(digest([str(seed), *words]), number, record.number))
+    if not places:
+        raise ValueError(
+            f"There is no text to learn from: {unreadable:,} records can't be read, and {empty:,} "
+            "have no word."
+        )
+    places.sort()
+    return Pool(inputs.files, reading, places, duplicates, unreadable, empty)
+
+
+def words_of(text: str) -> list[str]:
+    """List the words of a text, by which it is compared with others."""
+    return _WORD.findall(text.lower())
+
+
+def digest(words: Iterable[str]) -> int:
+    """Turn words into a number of 64 bits."""
+    content = " ".join(words).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+
+
+class _NearDuplicates:
+    """The texts that were read, searchable by similarity."""
+
+    def __init__(self) -> None:
+        from datasketch import MinHash, MinHashLSH
+
+        self._index = MinHashLSH(threshold=_SIMILARITY, num_perm=_PERMUTATIONS)
+        # Permutations are random numbers of a fixed seed. They are drawn once for all texts.
+        self._empty = MinHash(num_perm=_PERMUTATIONS)
+
+    def had(self, key: int, words: Sequence[str]) -> bool:
+        """Return whether there was a similar text; if not, remember this one."""
+        if len(words) < 2 * _SEQUENCE:  # a short text shares most of its words with many
+            return False
+        sequences = {
+            " ".join(words[i : i + _SEQUENCE]).encode("utf-8", "surrogatepass")
+            for i in range(len(words) - _SEQUENCE + 1)
+        }
+        sketch = self._empty.copy()
+        sketch.update_batch(sorted(sequences))
+        if self._index.query(sketch):
+            return True
+        self._index.insert(key, sketch, check_duplication=False)
+        return False
+
+
+def part_sizes(n_docs: int) -> dict[str, int]:
+    """Divide docs into those to learn from and those to measure by.
+
+    Args:
+        n_docs: How many there are, 3 or more.
+
+    Returns:
+        The number of docs of each part.
+    """
+    heldout = max(1, n_docs // _HELDOUT)
+    dev = min(max(1, n_docs // _DEV), _MOST_DEV)
+    return {HELDOUT: heldout, DEV: dev, TRAIN: n_docs - heldout - dev}
+
+
+def part_of_each(n_docs: int, source: str) -> list[str]:
+    """List the parts of docs in random order.
+
+    Args:
+        n_docs: How many docs there are.
+        source: What messages call them.
+
+    Returns:
+        The part of each.
+
+    Raises:
+        ValueError: There are too few.
+    """
+    if n_docs < LEAST:
+        raise ValueError(
+            f"{LEAST} docs are needed at least, but {source} has {n_docs:,} different ones."
+        )
+    return [part for part, size in part_sizes(n_docs).items() for _ in range(size)]
+
+
+def write_texts(path: str, texts: Iterable[tuple[Place, Record, str]]) -> None:
+    """Write texts for a teacher, with the part that each belongs to.
+
+    Args:
+        path: The file, JSONL.
+        texts: Each with its place, its record and its part.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    rows = (
+        {
+            "text": record.text,
+            PART: part,
+            "order": place.order,
+            "source": record.source,
+            "record": record.number,
+            "meta": record.meta,
+        }
+        for place, record, part in texts
+    )
+    storage.write(path, b"".join(to_json(row).encode() + b"\n" for row in rows))
+
+
+def written_places(path: str) -> Iterator[tuple[int, str]]:
+    """Read which texts a round has.
+
+    Args:
+        path: A file of `write_texts`.
+
+    Yields:
+        The order and the part of each text.
+    """
+    for line in storage.read(path).splitlines():
+        row: dict[str, Any] = json.loads(line)
+        yield row["order"], row[PART]

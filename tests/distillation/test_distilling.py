@@ -1,0 +1,317 @@
+"""Distillation as a whole, with teachers made on the spot."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_rnn_tagger import distill
+from spacy_rnn_tagger.cli import app
+from tests.distillation.pairs import guessing, rules
+
+STEPS = 120
+PLACES = ["Delhi", "Lima", "Red Fort", "Old Gate", "the sea", "home", "nowhere", "a field"]
+FORMS = [
+    "We left {} for {} on day {}.",
+    "Nobody came to {}, but {} was full on day {}.",
+    "From {} to {} it takes {} hours.",
+    "{} is older than {} by {} years.",
+]
+
+
+def sentences(n):
+    return [
+        FORMS[i % 4].format(PLACES[i % 8], PLACES[(i // 4 + i // 8 + 1) % 8], i) for i in range(n)
+    ]
+
+
+def network_folder(path):
+    guessing().to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    path = tmp_path_factory.mktemp("teacher") / "rules"
+    nlp = rules()
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("texts") / "texts.txt"
+    path.write_text("\n".join(sentences(300)), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(teacher, texts, tmp_path_factory):
+    output = tmp_path_factory.mktemp("done") / "out"
+    report = distill(
+        teacher, texts, output, steps=STEPS, near_duplicates=False, replace="ner", n_docs=250
+    )
+    return output, report
+
+
+def test_the_student_finds_what_the_rules_find(done, teacher):
+    output, report = done
+    total = report["agreement"]["scores"][0]
+    assert total["f"] > 0.9
+    student, rule = spacy.load(output / "training" / "model-best"), spacy.load(teacher)
+    text = "We left Lima for the Old Gate, and it rained."
+    found = [(ent.text, ent.label_) for ent in student(text).ents]
+    assert found == [(ent.text, ent.label_) for ent in rule(text).ents]
+    assert report["measured"]["speed"]["part"]["ratio"]["median"] > 0
+
+
+def test_what_is_written(done):
+    output, report = done
+    assert {path.name for path in output.iterdir()} == {
+        "distill.json",
+        "base",
+        "rounds",
+        "corpus",
+        "config.cfg",
+        "training",
+        "training.log",
+        "report.json",
+        "report.html",
+        "pipeline",
+    }
+    assert json.loads((output / "report.json").read_text("utf-8")) == report
+    sizes = [
+        len(DocBin().from_disk(output / "corpus" / f"{part}.spacy"))
+        for part in ("heldout", "dev", "train")
+    ]
+    assert sizes == [25, 12, 213]
+    meta = json.loads((output / "training" / "model-best" / "meta.json").read_text("utf-8"))
+    assert meta["distillation"]["n_docs"] == 250
+
+
+def test_held_out_texts_are_not_learnt(done):
+    output, _ = done
+    vocab = spacy.blank("en").vocab
+    heldout, dev, train = (
+        {
+            doc.text
+            for doc in DocBin().from_disk(output / "corpus" / f"{part}.spacy").get_docs(vocab)
+        }
+        for part in ("heldout", "dev", "train")
+    )
+    assert not train & (heldout | dev)
+
+
+def test_the_config_repeats_the_training(done, tmp_path):
+    output, _ = done
+    subprocess.run(
+        [sys.executable, "-m", "spacy", "train", str(output / "config.cfg")]
+        + ["--output", str(tmp_path / "again")],
+        check=True,
+        capture_output=True,
+    )
+    for name in ("rnn_ner/model", "rnn_ner/cfg"):
+        own, again = (
+            folder / "model-best" / name for folder in (output / "training", tmp_path / "again")
+        )
+        assert own.read_bytes() == again.read_bytes()
+
+
+def test_the_teachers_pipeline_has_the_student_in_it(done, teacher):
+    output, _ = done
+    nlp = spacy.load(output / "pipeline")
+    assert nlp.pipe_names == spacy.load(teacher).pipe_names
+    assert nlp.get_pipe_meta("ner").factory == "rnn_ner"
+    student = spacy.load(output / "training" / "model-best")
+    text = "Nobody came to Lima. The colour of Old Gate was aluminium."
+    found, own = nlp(text), student(text)
+    assert [(e.start, e.end, e.label_) for e in found.ents] == [
+        (e.start, e.end, e.label_) for e in own.ents
+    ]
+    assert len(list(found.sents)) == 2
+
+
+def test_a_second_run_does_nothing(done, teacher, texts):
+    output, report = done
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    again = distill(
+        teacher, texts, output, steps=STEPS, near_duplicates=False, replace="ner", n_docs=250
+    )
+    assert again == report
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+def test_other_settings_are_another_distillation(done, teacher, texts):
+    output, _ = done
+    same = {"near_duplicates": False, "replace": "ner", "steps": STEPS, "n_docs": 250}
+    with pytest.raises(ValueError, match="n_docs: 250 before, 200 now\nName another folder"):
+        distill(teacher, texts, output, **{**same, "n_docs": 200})
+    with pytest.raises(
+        ValueError, match="steps: 120 before, 9 now\n.* delete pipeline, report.htm"
+    ):
+        distill(teacher, texts, output, **{**same, "steps": 9})
+
+
+def test_what_is_learnt_may_change_before_it_is_learnt(teacher, texts, tmp_path):
+    output = tmp_path / "out"
+    with pytest.raises(ValueError, match="to be trusted: PERSON"):
+        distill(teacher, texts, output, trust=["PERSON"], steps=9)
+    shards = {path: path.stat().st_mtime_ns for path in output.rglob("part-*.spacy")}
+    assert shards
+    distill(teacher, texts, output, trust=["GPE"], steps=9)
+    assert shards == {path: path.stat().st_mtime_ns for path in output.rglob("part-*.spacy")}
+
+
+def test_a_killed_run_continues_and_annotates_nothing_twice(teacher, texts, tmp_path):
+    output = tmp_path / "out"
+    options = ["--steps", "20", "--shard-size", "10", "--exact-duplicates"]
+    command = [sys.executable, "-m", "spacy", "rnn", "distill", str(teacher), str(texts)]
+    command += [str(output), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    shards = output / "rounds" / "00" / "teacher-0"
+    while not list(shards.glob("part-*.spacy")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in shards.glob("part-*.spacy")}
+    assert 0 < len(before) < 30
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    after = {path.name: path.stat().st_mtime_ns for path in shards.glob("part-*.spacy")}
+    assert len(after) == 30
+    assert before.items() <= after.items()
+    assert "report.html" in result.stdout
+
+
+def test_the_teacher_fails_on_some_texts(texts, tmp_path):
+    nlp = rules()
+    nlp.add_pipe("test_distilling_fails")
+    nlp.to_disk(tmp_path / "teacher")
+    with pytest.warns(UserWarning, match=r"failed on \d+ texts, which are left out; see .*errors"):
+        report = distill(tmp_path / "teacher", texts, tmp_path / "out", steps=20)
+    assert report["made"]["n_docs"] < 300
+    assert any("failed on" in note for note in report["notes"])
+
+
+@spacy.Language.component("test_distilling_fails")
+def fail(doc):
+    if "Lima" in doc.text and len(doc) % 2:
+        raise ValueError("not this one")
+    return doc
+
+
+def test_a_network_teaches_its_posteriors(texts, tmp_path):
+    teacher = network_folder(tmp_path / "teacher")
+    report = distill(teacher, texts, tmp_path / "out", steps=30, near_duplicates=False)
+    assert report["made"]["soft"]
+    docs = DocBin().from_disk(tmp_path / "out" / "corpus" / "train.spacy")
+    doc = next(docs.get_docs(spacy.blank("en").vocab))
+    assert "spacy_rnn_tagger.posteriors" in doc.spans
+    hard = distill(teacher, texts, tmp_path / "hard", steps=30, soft=False)
+    assert not hard["made"]["soft"]
+
+
+def test_rounds_choose_what_the_student_is_least_sure_of(teacher, texts, tmp_path):
+    output = tmp_path / "out"
+    distill(teacher, texts, output, steps=30, n_docs=60, rounds=3, near_duplicates=False)
+    rounds = [
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for path in sorted(output.glob("rounds/*/texts.jsonl"))
+    ]
+    orders = [row["order"] for rows in rounds for row in rows]
+    assert len(orders) == len(set(orders)) == 60
+    assert [len(rows) for rows in rounds] == [6 + 3 + 17, 17, 17]
+    assert {row["part"] for rows in rounds[1:] for row in rows} == {"train"}
+
+
+def test_gold_with_labels_that_the_teacher_lacks(teacher, texts, tmp_path):
+    gold = tmp_path / "gold.txt"
+    lines = [f"[Red Fort](FAC) has {i} rooms, says [Ada](PERSON) ." for i in range(80)]
+    gold.write_text("\n".join(lines), "utf-8")
+    report = distill(teacher, texts, tmp_path / "out", gold=gold, steps=150)
+    student = spacy.load(tmp_path / "out" / "training" / "model-best")
+    assert student.get_pipe("rnn_ner").labels == ("FAC", "GPE", "PERSON")
+    found = student("Red Fort has 7 rooms, says Ada .").ents
+    assert [(ent.text, ent.label_) for ent in found] == [("Red Fort", "FAC"), ("Ada", "PERSON")]
+    config = spacy.util.load_config(tmp_path / "out" / "config.cfg")
+    # Of persons the teacher says nothing, so its texts must not say that there are none.
+    assert config["corpora"]["train"]["corpora"]["silver"]["labels"] == ["FAC", "GPE"]
+    assert [own["labels"] for own in report["gold"]] == [["FAC"]]
+    assert report["gold"][0]["left_out"] == {"PERSON": report["gold"][0]["docs"]}
+
+
+def test_annotated_data_as_teacher(tmp_path):
+    data = tmp_path / "data.txt"
+    lines = [f"[Red Fort](FAC) has {i} rooms in [Delhi](GPE) ." for i in range(60)]
+    data.write_text("\n".join(lines), "utf-8")
+    report = distill(data, None, tmp_path / "out", steps=60)
+    assert report["measured"] is None
+    assert report["agreement"]["scores"][0]["f"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"component": "nerr"}, "no component 'nerr'; its components are: ner, sentencizer"),
+        ({"replace": "tagger"}, "replace must be one of the teacher's components"),
+        ({"rounds": 2}, "n_docs is not given"),
+        ({"n_docs": 5}, "n_docs must be a whole number of 10 or more"),
+        ({"min_confidence": 1.5}, "min_confidence must be at least 0 and below 1"),
+        ({"min_confidence": 0.5}, "entities have no confidence"),
+        ({"trust": ["PERSON"]}, "no entity of a label that is to be trusted: PERSON"),
+        ({"soft": True}, "are not those of a component rnn_ner"),
+        ({"spans_key": "sc"}, "no span group 'sc'"),
+        ({"gold": "nowhere.jsonl"}, "no gold annotation nowhere.jsonl"),
+        ({"config": "nothing"}, "config must be one of"),
+        ({"engine": "cloud"}, "engine must be one of"),
+        ({"hidden_width": 0}, "width must be a whole number of 1 or more"),
+    ],
+)
+def test_wrong_use_says_why(teacher, texts, tmp_path, settings, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        distill(teacher, texts, tmp_path / "out", near_duplicates=False, **settings)
+
+
+def test_several_teachers_must_be_networks(teacher, texts, tmp_path):
+    with pytest.raises(ValueError, match="averaged by their posteriors, but the entities of"):
+        distill([teacher, teacher], texts, tmp_path / "out")
+
+
+def test_texts_without_any_entity(teacher, tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(f"Nothing happened on day {i}." for i in range(30)), "utf-8")
+    with pytest.raises(ValueError, match="found no entity in 30 docs"):
+        distill(teacher, path, tmp_path / "out", near_duplicates=False)
+
+
+def test_a_folder_with_other_things_is_refused(teacher, texts, tmp_path):
+    (tmp_path / "own.txt").write_text("mine", "utf-8")
+    with pytest.raises(ValueError, match="holds no output of this command"):
+        distill(teacher, texts, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.txt"}
+
+
+def test_wrong_use_leaves_nothing_that_a_second_run_stumbles_over(teacher, texts, tmp_path):
+    with pytest.raises(ValueError, match="no component"):
+        distill(teacher, texts, tmp_path / "out", component="nerr")
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line(teacher, texts, tmp_path):
+    run = CliRunner().invoke
+    arguments = ["distill", str(teacher), str(texts), str(tmp_path / "out")]
+    result = run(app, [*arguments, "--trust", "FAC, NOPE", "--exact-duplicates"])
+    assert result.exit_code == 1
+    assert "NOPE" in result.stderr
+    missing = run(app, ["distill", "no_such_pipeline", str(texts), str(tmp_path / "b")])
+    assert missing.exit_code == 1
+    assert not Path(tmp_path / "b").exists()
