@@ -44,6 +44,8 @@ def annotate(
     format: str = "jsonl",
     text_column: str = "text",
     whole_files: bool = False,
+    from_name: str = "label",
+    to_name: str = "text",
     engine: str = "local",
     n_process: int = 1,
     batch_size: int | None = None,
@@ -65,9 +67,13 @@ def annotate(
         input: Text (a record a line) or JSONL, both also with `.gz`, or Parquet: a file, a folder
             or a glob, as a path or a URL.
         output: The folder for the shards, a path or a URL.
-        format: "jsonl", "parquet" or "docbin".
+        format: "jsonl", "parquet" or "docbin"; or, with confidences where the annotation tool has a
+            place for them, "label-studio", "doccano" or "prodigy". For Label Studio, the labelling
+            configuration is written to `label-studio.xml` in the output.
         text_column: The key or column of the text.
         whole_files: Whether a text file is one record.
+        from_name: The name of the control tag, `<Labels>`, in Label Studio's configuration.
+        to_name: The name of the object tag, `<Text>`, in it.
         engine: "local", or "ray" for a cluster.
         n_process: Number of processes, or of Ray's actors. Processes are spawned: with more than
             one, a script must call this under `if __name__ == "__main__":`.
@@ -96,6 +102,8 @@ def annotate(
         form=format,
         column=text_column,
         whole=whole_files,
+        from_name=from_name,
+        to_name=to_name,
         shard_size=shard_size,
         batch_size=batch_size,
         max_length=max_length,

@@ -18,12 +18,13 @@ from spacy.util import import_file
 
 from ..errors import check_at_least, described, listed, loading
 from ..formats import storage
-from ..formats.base import Reading, Role
+from ..formats.base import Reading, Role, Writing
+from ..formats.label_studio import LabelStudio
 from ..formats.registry import by_name
 from ..io import PARTIAL
 from ..runtime import one_core
 from .identity import code_facts, differences, pipeline_facts, version_facts
-from .outputs import errors_name, shard_name, write_shard
+from .outputs import errors_name, shard_name, write_extras, write_shard
 from .sources import MANIFEST, Shard, find_inputs, in_shards
 from .tagging import tag_records
 
@@ -78,6 +79,8 @@ class Job:
         max_length: Characters in a text at most; the pipeline's own setting if None.
         code: A Python file with functions that the pipeline needs.
         gpu: The GPU's ID, or -1.
+        from_name: The name of Label Studio's control tag.
+        to_name: The name of its object tag.
         files: The files of the input.
         skipped: What is left out of the input, in a sentence; empty if nothing is.
 
@@ -100,6 +103,8 @@ class Job:
     max_length: int | None = None
     code: Path | None = None
     gpu: int = -1
+    from_name: str = Writing.from_name
+    to_name: str = Writing.to_name
     files: list[str] = field(init=False, default_factory=list)
     skipped: str = field(init=False, default="")
 
@@ -119,6 +124,12 @@ class Job:
     def reading(self) -> Reading:
         """How the inputs are read."""
         return Reading(column=self.column, whole=self.whole)
+
+    def writing(self, nlp: Language) -> Writing:
+        """Tell how a pipeline's annotation is written."""
+        meta = nlp.meta
+        model = f"{meta['lang']}_{meta['name']}-{meta['version']}"
+        return Writing(model, self.from_name, self.to_name)
 
     def load(self) -> Language:
         """Load the pipeline.
@@ -164,6 +175,7 @@ class Job:
             if there:
                 raise ValueError(f"{self.output} is there, and holds no output of this command.")
             storage.write(path, json.dumps(facts, indent=1).encode())
+            write_extras(self.output, self.form, entity_labels(nlp), self.writing(nlp))
             return
         try:
             noted = dict(json.loads(storage.read(path)))
@@ -180,6 +192,9 @@ class Job:
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
         """List everything that the output depends on."""
+        names = {"from name": self.from_name, "to name": self.to_name}
+        # Other outputs don't depend on them, and those of earlier versions don't have them.
+        chosen = {k: v for k, v in names.items() if self.form == LabelStudio.name}
         budget = max(_FINGERPRINTS // len(self.files), 1 << 12)
         return {
             "pipeline": pipeline_facts(nlp),
@@ -195,6 +210,7 @@ class Job:
             "shard size": self.shard_size,
             "batch size": self.batch_size or nlp.batch_size,
             "max length": nlp.max_length,
+            **chosen,
         }
 
     def shards(self, number: int) -> Iterator[Shard]:
@@ -239,6 +255,15 @@ class Written:
         names = (name for name in self.names if name.startswith("errors/"))
         own = (name for name in names if not name.endswith(PARTIAL))
         return [storage.join(self.job.output, name) for name in sorted(own)]
+
+
+def entity_labels(nlp: Language) -> list[str]:
+    """List the labels that a pipeline's components may give to entities, sorted."""
+    labels: set[str] = set()
+    for name in nlp.pipe_names:
+        if "doc.ents" in nlp.get_pipe_meta(name).assigns:
+            labels.update(map(str, nlp.pipe_labels.get(name, ())))
+    return sorted(labels)
 
 
 class Annotator:
@@ -288,7 +313,7 @@ class Annotator:
         nlp, job = self._nlp, self._job
         tagged = tag_records(nlp, shard.records, job.batch_size or nlp.batch_size)
         self._docs += [weakref.ref(each.doc) for each in tagged if each.doc is not None]
-        write_shard(job.output, shard.name, job.form, tagged)
+        write_shard(job.output, shard.name, job.form, tagged, job.writing(nlp))
         docs = [each.doc for each in tagged if each.doc is not None]
         tokens, entities = sum(map(len, docs)), sum(len(doc.ents) for doc in docs)
         failed = len(tagged) - len(docs)

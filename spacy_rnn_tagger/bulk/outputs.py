@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..formats import storage
-from ..formats.base import Format, Role
+from ..formats.base import Format, Role, Writing
 from ..formats.jsonl import to_json
 from ..formats.registry import by_name
 from .tagging import Tagged
 
 
-def write_shard(folder: str, name: str, form: str, tagged: Sequence[Tagged]) -> None:
+def write_shard(
+    folder: str, name: str, form: str, tagged: Sequence[Tagged], writing: Writing | None = None
+) -> None:
     """Write a shard and, before it, the records that failed: once it is there, all is there.
 
     Args:
@@ -19,11 +21,12 @@ def write_shard(folder: str, name: str, form: str, tagged: Sequence[Tagged]) -> 
         name: The shard's name.
         form: The name of a format.
         tagged: The results of its records. Those that can't be written are marked as failed.
+        writing: What the format has a choice about.
 
     Raises:
         OSError: A file can't be written.
     """
-    files = _packed(by_name(form, Role.OUTPUT), name, tagged)
+    files = _packed(by_name(form, Role.OUTPUT).configured(writing or Writing()), name, tagged)
     errors = storage.join(folder, errors_name(name))
     if failed := [each for each in tagged if each.error is not None]:
         storage.write(errors, b"".join(map(_error_line, failed)))
@@ -31,6 +34,28 @@ def write_shard(folder: str, name: str, form: str, tagged: Sequence[Tagged]) -> 
         storage.remove(errors)  # of a run that was killed before it wrote the shard
     for file, content in files.items():
         storage.write(storage.join(folder, file), content)
+
+
+def write_extras(folder: str, form: str, labels: Sequence[str], writing: Writing) -> list[str]:
+    """Write what an annotation tool needs to import the shards.
+
+    Args:
+        folder: The folder for the shards.
+        form: The name of a format.
+        labels: The labels that entities may have.
+        writing: What the format has a choice about.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: A file can't be written.
+    """
+    written = []
+    for file, content in by_name(form, Role.OUTPUT).configured(writing).extras(labels).items():
+        written.append(storage.join(folder, file))
+        storage.write(written[-1], content)
+    return written
 
 
 def shard_name(name: str, form: str) -> str:

@@ -6,7 +6,9 @@ import typer
 from wasabi import msg
 
 from ..bulk.annotating import annotate
+from ..formats import storage
 from ..formats.base import Role
+from ..formats.label_studio import LabelStudio
 from ..formats.registry import formats_for, known_suffixes
 from . import app
 from .evaluating import CODE, GPU, MODEL, warn
@@ -29,6 +31,12 @@ def annotate_cli(
         "text", "--text-column", "-t", help="The key or column of the text"
     ),
     whole_files: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
+    from_name: str = typer.Option(
+        "label", "--from-name", help="Name of <Labels> in Label Studio's configuration"
+    ),
+    to_name: str = typer.Option(
+        "text", "--to-name", help="Name of <Text> in Label Studio's configuration"
+    ),
     engine: str = typer.Option("local", "--engine", help="local, or ray for a cluster"),
     n_process: int = typer.Option(1, "--n-process", "-n", help="Processes, or actors of Ray"),
     batch_size: int = typer.Option(
@@ -58,6 +66,8 @@ def annotate_cli(
             format=format,
             text_column=text_column,
             whole_files=whole_files,
+            from_name=from_name,
+            to_name=to_name,
             engine=engine,
             n_process=n_process,
             batch_size=batch_size,
@@ -68,6 +78,9 @@ def annotate_cli(
             progress=True,
             notify=warn,
         )
+    if format == LabelStudio.name:
+        path = storage.join(output, LabelStudio.config_name)
+        msg.info(f"Set {path} as the labelling interface of the project, and import part-*.json")
     if found.before:
         failed = f"{found.failed_before:,} of them failed"
         msg.info(f"{found.before:,} records were done before; {failed}")

@@ -3,20 +3,35 @@
 import typer
 from wasabi import msg
 
-from ..formats.base import Role
-from ..formats.registry import known_suffixes
+from ..errors import listed
+from ..formats.base import UNITS, Role
+from ..formats.offsets import OFFSETS
+from ..formats.placing import MISALIGNED, OVERLAPPING
+from ..formats.registry import formats_for, known_suffixes
+from ..formats.resolving import RESOLVE
 from ..training.converting import convert
 from . import app
 from .evaluating import warn
 from .failures import failures
 
+_FORMATS = ", ".join(each.name for each in formats_for(Role.ANNOTATED, Role.CORPUS))
+
+
+def _one_of(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
 
 @app.command("convert")
 def convert_cli(
     input: str = typer.Argument(
-        ..., help=f"A file that ends in {known_suffixes(Role.ANNOTATED)}, or a folder of them"
+        ...,
+        help="A file that ends in "
+        f"{known_suffixes(Role.ANNOTATED, Role.CORPUS)}, or a folder of them",
     ),
     output: str = typer.Argument(..., help="The .spacy file to write"),
+    format: str = typer.Option(
+        None, "--format", "-f", help=f"{_FORMATS}; recognised by the content if not given"
+    ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language whose tokenizer is used"),
     labels: str = typer.Option(
         None, "--labels", help="Labels to keep, with commas between them; all if not given"
@@ -24,20 +39,76 @@ def convert_cli(
     allow_empty: bool = typer.Option(
         False, "--allow-empty", help="Write the docs even if there is no entity in any"
     ),
+    resolve: str = typer.Option(
+        None,
+        "--resolve",
+        help=f"Annotation on which annotators of a text disagree: {_one_of(RESOLVE)}. Texts that "
+        "are there again count as annotated again. If not given: missing, for texts whose tool "
+        "names several annotators",
+    ),
+    misaligned: str = typer.Option(
+        "error", "--misaligned", help=f"Spans that cut tokens: {_one_of(MISALIGNED)}"
+    ),
+    overlapping: str = typer.Option(
+        "error", "--overlapping", help=f"Spans that overlap: {_one_of(OVERLAPPING)}"
+    ),
+    incorrect_spans_key: str = typer.Option(
+        None,
+        "--incorrect-spans-key",
+        help="Span group for spans that annotators rejected; if not given, they are only counted",
+    ),
+    text_column: str = typer.Option("text", "--text-column", "-t", help="The key of the text"),
+    token_column: int = typer.Option(
+        1, "--token-column", help="Column of the token in files of columns; -1 is the last one"
+    ),
+    tag_column: int = typer.Option(-1, "--tag-column", help="Column of the tag, likewise"),
+    unit: str = typer.Option(
+        "sentence", "--unit", help=f"A doc in files of columns: {_one_of(UNITS)}"
+    ),
+    offsets: str = typer.Option(
+        "auto", "--offsets", help=f"How emoji are counted in offsets: {_one_of(OFFSETS)}"
+    ),
+    report: str = typer.Option(
+        None, "--report", help="File for all that was dropped, changed or left missing"
+    ),
 ) -> None:
     """Convert annotated text to .spacy.
 
     A line of a .txt file is `[Red Fort](FAC) is in [Delhi](GPE).`; one of a .jsonl file is an
-    object with "text" and "entities" (or "spans"), which have start, end and label.
+    object with "text" and "entities" (or "spans"), which have start, end and label. Exports of
+    Label Studio, doccano, Prodigy and BRAT are read as they are, and so are columns (CoNLL).
     """
     with failures("Nothing was written"):
         found = convert(
             input,
             output,
+            format=format,
             lang=lang,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             allow_empty=allow_empty,
+            resolve=resolve,
+            misaligned=misaligned,
+            overlapping=overlapping,
+            incorrect_spans_key=incorrect_spans_key,
+            text_column=text_column,
+            token_column=token_column,
+            tag_column=tag_column,
+            unit=unit,
+            offsets=offsets,
+            report=report,
             progress=True,
             notify=warn,
         )
+    for form, files in found.read_as.items():
+        n = f"{len(files):,} files" if len(files) > 1 else files[0]
+        typer.echo(f"ℹ Read as {form}: {n}", err=True)
+    if found.ignored:
+        counts = ", ".join(f"{what} ({count:,})" for what, count in found.ignored.items())
+        warn(f"Ignored: {counts}")
+    if found.agreement is not None:
+        for line in found.agreement.lines():
+            typer.echo(f"ℹ {line}", err=True)
+    if found.notices:
+        warn(f"{len(found.notices):,} notices" + ("" if report else "; --report writes them all"))
+        typer.echo(listed(found.notices), err=True)
     msg.good(f"{output}: {found}")

@@ -24,16 +24,13 @@ from ..evaluation.running import find_component
 from ..io import check_folder, write_whole
 from ..pipeline.folders import load_pipeline, write_pipeline
 from ..pipeline.rnn_ner import RNNEntityRecognizer
+from ..training.processes import train, write_config
 from . import texts as pools
-from .card import describe_teacher, fill_card
-from .comparing import compare_on_gold, find_agreement
 from .corpora import Silver, write_silver
 from .gold import TEST, Divided, divide
 from .measuring import measure
-from .page import build_report, write_report
 from .replacing import blank_like, replace_component
 from .settings import Settings
-from .students import train, write_config
 from .teachers import (
     Taught,
     TeacherJob,
@@ -94,8 +91,11 @@ class Distillation:
         """Note what the output depends on, or compare it with what was noted.
 
         Raises:
+            ImportError: What the report needs is not installed.
             ValueError: The folder holds other files, or the output of other settings.
         """
+        from . import comparing, page  # noqa: F401 - before long work, and not on import
+
         output = self._settings.output
         check_folder(output)
         there = {path.name for path in output.iterdir()} if output.exists() else set()
@@ -370,6 +370,10 @@ class Distillation:
 
     def _conclude(self, silver: Silver, folder: Path) -> dict[str, Any]:
         """Measure what came of it, and write it down; the report last."""
+        from .card import fill_card
+        from .comparing import compare_on_gold, find_agreement
+        from .page import build_report, write_report
+
         settings, output = self._settings, self._settings.output
         student = load_pipeline(folder)
         docs = DocBin().from_disk(output / "corpus" / f"{HELDOUT}.spacy").get_docs(student.vocab)
@@ -420,6 +424,8 @@ class Distillation:
 
     def _made(self, silver: Silver) -> dict[str, Any]:
         """List how the student was made."""
+        from .card import describe_teacher
+
         settings = self._settings
         trust = settings.belief.trust
         teachers = [{"name": settings.teachers[0], "component": None}]

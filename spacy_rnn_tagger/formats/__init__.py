@@ -5,10 +5,13 @@ and one line in `registry.FORMATS`. Its attributes say what it is for: texts to 
 text, or output; commands, messages and documentation of what is read follow from the registry.
 
 - `record`: a record, its text and its annotation, whatever file it came from
-- `base`, `lines`: what formats have in common
-- `text`, `inline`, `jsonl`, `parquet`, `docbin`: the formats
-- `registry`: all of them, found by name or by a file's suffix
+- `base`, `lines`, `json_records`: what formats have in common
+- `text`, `inline`, `jsonl`, `parquet`, `docbin`, `label_studio`, `doccano`, `prodigy`, `conll`,
+  `brat`, `spacy_json`: the formats
+- `registry`: all of them, found by name, by a file's suffix, or by its content (a `sample.Sample`)
+- `placing`, `offsets`, `tags`: from what files say to spans of tokens
 - `docs`: from annotation to spaCy's docs and back
-- `corpus`: the files of annotated data, and their docs
+- `corpus`: the files of annotated data, and their docs; `findings`: what else there is to report
+- `agreement`, `resolving`: several annotations of one text
 - `storage`: files here or at a URL
 """

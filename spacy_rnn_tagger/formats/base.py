@@ -1,17 +1,25 @@
 """What a format of files is: how it is read and written, and what for."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..errors import check_choice
+from ..io import printable
 from . import storage
 from .docs import make_doc
+from .findings import Annotated, Findings
+from .offsets import AUTO, check_offsets
+from .placing import Placement
 from .record import ACCEPT, AnnotationError, Record
+from .sample import Sample
+
+SENTENCE, DOCUMENT = "sentence", "document"
+UNITS = (SENTENCE, DOCUMENT)
 
 
 class Role(Enum):
@@ -32,11 +40,47 @@ class Reading:
             `meta`.
         column: The key or column of the text, in formats that have such.
         whole: Whether a text file is one record.
+        placement: What is done with annotated spans that don't fit the tokens or one another.
+        token_column: The column of the token in files of columns, from 1; from the end if negative.
+        tag_column: The column of the tag, likewise.
+        unit: What a doc is in files of columns: a "sentence", or a "document" between `-DOCSTART-`
+            lines.
+        offsets: How a tool counted its offsets: "characters", "utf-16", or "auto".
+
+    Raises:
+        ValueError: A value is not among the allowed ones.
     """
 
     annotated: bool = False
     column: str = "text"
     whole: bool = False
+    placement: Placement = field(default_factory=Placement)
+    token_column: int = 1
+    tag_column: int = -1
+    unit: str = SENTENCE
+    offsets: str = AUTO
+
+    def __post_init__(self) -> None:
+        check_choice("unit", self.unit, UNITS)
+        check_offsets(self.offsets)
+        for name in ("token_column", "tag_column"):
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name.replace('_', '-')} must not be 0: the first column is 1.")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How records are written, where a format has a choice.
+
+    Attributes:
+        model: What annotation tools call the model that annotated them.
+        from_name: The name of Label Studio's control tag, `<Labels>`.
+        to_name: The name of its object tag, `<Text>`.
+    """
+
+    model: str = ""
+    from_name: str = "label"
+    to_name: str = "text"
 
 
 class Format:
@@ -102,13 +146,32 @@ class Format:
         """
         raise NotImplementedError(f"{self.name} is not read")
 
-    def docs(self, source: str, nlp: Language, left_out: Counter[str]) -> Iterator[Doc]:
+    def recognises(self, sample: Sample) -> bool | None:
+        """Tell from the beginning of a file whether it has this format.
+
+        Args:
+            sample: The beginning.
+
+        Returns:
+            True if it is certain, and False if it has not; None if the content does not say, so
+            that the suffix decides.
+        """
+        return None
+
+    def companions(self, source: str) -> tuple[str, ...]:
+        """Name the other files that belong to a file of this format, and are no input alone."""
+        return ()
+
+    def docs(
+        self, source: str, nlp: Language, reading: Reading, findings: Findings
+    ) -> Iterator[Annotated]:
         """Read annotated docs.
 
         Args:
             source: The file, a path or a URL.
             nlp: Its tokenizer is used, unless the file has tokens.
-            left_out: Gets the number of records that the annotator did not accept, by answer.
+            reading: How it is read.
+            findings: Gets what else there is to report.
 
         Yields:
             The docs in their order.
@@ -118,26 +181,52 @@ class Format:
             OSError: The file can't be read.
         """
         problems: list[str] = []
-        for record in self.read(source, Reading(annotated=True)):
-            where = f"{self.unit} {record.number}"
+        for record in self.read(source, reading):
+            where = record.where or f"{self.unit} {record.number}"
             found = record.annotation
             if found is None:
                 problems.append(f"{where}: {record.error}")
-            elif found.answer != ACCEPT:
-                left_out[found.answer] += 1
+                continue
+            findings.ignored.update(found.ignored)
+            notices = list(found.notices)
+            keeps_rejected = reading.placement.incorrect_spans_key is not None
+            if found.answer != ACCEPT and not (found.rejected and keeps_rejected):
+                findings.left_out[found.answer] += 1
             else:
                 try:
-                    yield make_doc(
+                    doc = make_doc(
                         nlp,
                         record.text,
                         found.entities,
                         rejected=found.rejected,
                         complete=found.complete,
+                        tokens=record.tokens,
+                        how=reading.placement,
+                        notices=notices,
                     )
                 except AnnotationError as error:
                     problems += [f"{where}: {problem}" for problem in error.args]
+                else:
+                    place = f"{printable(source)}, {where}"
+                    yield Annotated(doc, place, source, found.annotator, found.item)
+            findings.notices += [f"{printable(source)}, {where}: {notice}" for notice in notices]
         if problems:
             raise AnnotationError(*problems)
+
+    def configured(self, writing: Writing) -> "Format":
+        """Return a format that writes as it is asked to; itself if it has no choice."""
+        return self
+
+    def extras(self, labels: Sequence[str]) -> dict[str, bytes]:
+        """Write what an output needs once, beside its shards.
+
+        Args:
+            labels: The labels that entities may have.
+
+        Returns:
+            The content of each file, by its name.
+        """
+        return {}
 
     def row(self, record: Record, doc: Doc) -> Any:
         """Turn an annotated record into what represents it in a file.

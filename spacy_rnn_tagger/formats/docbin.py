@@ -1,15 +1,17 @@
 """spaCy's binary format, a `DocBin`: what `spacy convert` writes and `spacy train` reads."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
+from ..io import printable
 from . import storage
-from .base import Format, Role
+from .base import Format, Reading, Role
+from .findings import Annotated, Findings
 from .record import Record
+from .sample import Sample
 
 RECORD = "annotate"  # where a doc's user data says which record it is
 
@@ -27,11 +29,19 @@ class Docs(Format):
     roles = frozenset({Role.CORPUS, Role.OUTPUT})
     compressed = False  # a DocBin is
 
-    def docs(self, source: str, nlp: Language, left_out: Counter[str]) -> Iterator[Doc]:
+    def recognises(self, sample: Sample) -> bool | None:
+        """Recognise zlib's first byte; the suffix decides about a file that is damaged."""
+        return True if sample.raw.startswith(b"\x78") and sample.suffix in self.suffixes else None
+
+    def docs(
+        self, source: str, nlp: Language, reading: Reading, findings: Findings
+    ) -> Iterator[Annotated]:
         """Read the docs with their own tokens."""
         content = storage.read(source)
         try:
-            yield from DocBin().from_bytes(content).get_docs(nlp.vocab)
+            docs = DocBin().from_bytes(content).get_docs(nlp.vocab)
+            for number, doc in enumerate(docs, start=1):
+                yield Annotated(doc, f"{printable(source)}, doc {number}", source)
         except Exception as error:  # whatever zlib and msgpack raise
             raise OSError(f"{source} can't be read as spaCy's binary format: {error}") from error
 

@@ -7,12 +7,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import excerpt
-from ..pipeline.label_sets import UNKNOWN
 from ..pipeline.span_groups import confidences
 from ..types import EntitySpan
-from .record import AnnotationError, Record
+from .placing import Placement, place
+from .record import Record, Tokens
 
-_TOKENS = 6  # how many a message shows
 # Digits of a confidence. Those after them depend on the number of threads.
 _DIGITS = 6
 
@@ -24,6 +23,9 @@ def make_doc(
     *,
     rejected: Iterable[EntitySpan] = (),
     complete: bool = True,
+    tokens: Tokens | None = None,
+    how: Placement | None = None,
+    notices: list[str] | None = None,
 ) -> Doc:
     """Tokenise a text and set its entities.
 
@@ -36,43 +38,60 @@ def make_doc(
             missing, since they may be part of others.
         complete: Whether all other tokens are outside of entities; if not, their annotation is
             missing too.
+        tokens: The tokens, where they are known.
+        how: What is done with spans that don't fit; by default they are errors.
+        notices: Gets a line for each span that was changed or dropped.
 
     Returns:
         The doc.
 
     Raises:
-        AnnotationError: Spans overlap, or don't begin and end at the boundary of a token.
+        AnnotationError: Spans overlap, or don't begin and end at the boundary of a token, and that
+            is an error; or they are not in the text.
     """
-    doc = nlp.make_doc(text)
-    entities: list[Span] = []
-    unknown: list[Span] = []
-    problems = []
-    before: EntitySpan | None = None
-    for start, end, label in sorted(offsets):
-        span = doc.char_span(start, end, label=label) if 0 <= start < end <= len(text) else None
-        if span is None:
-            problems.append((start, end, label, f"does not align with {_tokens(doc, start, end)}"))
-        elif before and before[1] > start:
-            other = f"{_quoted(text, *before[:2])} ({before[2]})"
-            problems.append((start, end, label, f"overlaps {other}"))
-        else:
-            (unknown if label == UNKNOWN else entities).append(span)
-        if before is None or end > before[1]:
-            before = (start, end, label)
-    if problems:
-        raise AnnotationError(
-            *(
-                f"{_quoted(text, start, end)} ({label}, characters {start} to {end}) {problem} "
-                f"in {excerpt(text, start, end)!r}"
-                for start, end, label, problem in problems
-            )
-        )
-    taken = {i for span in (*entities, *unknown) for i in range(span.start, span.end)}
-    missing = [token for token in _tokens_of(doc, rejected) if token.start not in taken]
-    missing += unknown
+    how = how or Placement()
+    doc = nlp.make_doc(text) if tokens is None else Doc(nlp.vocab, tokens.words, tokens.spaces)
+    placed = place(doc, offsets, how)
+    rejected = list(rejected)
+    taken = {i for span in placed.entities for i in range(span.start, span.end)}
+    known = taken | {i for span in placed.unknown for i in range(span.start, span.end)}
+    missing = [token for token in _tokens_of(doc, rejected) if token.start not in known]
+    missing += [doc[i : i + 1] for i in sorted(known - taken)]
     default = "outside" if complete else "missing"
-    doc.set_ents(entities, missing=missing if complete else None, default=default)
+    doc.set_ents(placed.entities, missing=missing if complete else None, default=default)
+    if how.incorrect_spans_key is not None:
+        set_incorrect(doc, rejected, how.incorrect_spans_key, placed.notices)
+    if notices is not None:
+        notices += placed.notices
     return doc
+
+
+def set_incorrect(
+    doc: Doc, rejected: Iterable[EntitySpan], key: str, notices: list[str] | None = None
+) -> None:
+    """Write spans that annotators rejected to a span group.
+
+    Args:
+        doc: A doc with entities. It is changed.
+        rejected: (start character, end character, label) of each span.
+        key: The group's name. There is no group without spans.
+        notices: Gets a line for each span that can't be written.
+    """
+    entities = {(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents}
+    spans = []
+    for start, end, label in sorted(set(rejected)):
+        inside = 0 <= start < end <= len(doc.text)
+        span = doc.char_span(start, end, label=label) if inside else None
+        if span is not None and (start, end, label) not in entities:
+            spans.append(span)
+        elif notices is not None:
+            why = "does not align with tokens" if span is None else "is accepted as well"
+            quoted = repr(excerpt(doc.text[max(start, 0) : end], 0, 0))
+            notices.append(
+                f"rejected {quoted} ({label}, characters {start} to {end}) {why}; not written"
+            )
+    if spans:
+        doc.spans[key] = spans
 
 
 def _tokens_of(doc: Doc, spans: Iterable[EntitySpan]) -> list[Span]:
@@ -82,23 +101,6 @@ def _tokens_of(doc: Doc, spans: Iterable[EntitySpan]) -> list[Span]:
         around = doc.char_span(max(start, 0), min(end, len(doc.text)), alignment_mode="expand")
         wanted |= set(range(around.start, around.end)) if around is not None else set()
     return [doc[i : i + 1] for i in sorted(wanted)]
-
-
-def _quoted(text: str, start: int, end: int) -> str:
-    start = max(start, 0)
-    return repr(excerpt(text[start:end], 0, max(end - start, 0)))
-
-
-def _tokens(doc: Doc, start: int, end: int) -> str:
-    """Write the tokens at a place in a message, the first and the last ones if they are many."""
-    length = len(doc.text)
-    start = min(max(start, 0), length - 1)
-    end = min(max(end, start + 1), length)
-    found = doc.char_span(start, end, alignment_mode="expand") if length else None
-    tokens = [repr(excerpt(token.text, 0, len(token))) for token in (found or doc[:_TOKENS])]
-    if len(tokens) > _TOKENS:
-        tokens[_TOKENS // 2 : -_TOKENS // 2] = ["..."]
-    return f"the tokens {' '.join(tokens)}" if tokens else "an empty text"
 
 
 def entities_of(doc: Doc) -> list[dict[str, Any]]:

@@ -29,8 +29,10 @@ from ..types import EntitySpan
 from .base import Reading, Role
 from .lines import LineFormat, Parsed
 from .record import Annotation, AnnotationError
+from .sample import Sample
 
 _ESCAPE = re.compile(r"\\(?:([\\\[\]])|u([0-9a-fA-F]{4}))")
+_MARKUP = re.compile(r"(?<!\\)\[[^\[\]\n]+\]\([^()\n]+\)")
 _LABEL_ESCAPE = re.compile(r"\\(?:([\\\[\]()])|u([0-9a-fA-F]{4}))")
 _BREAKING = ("Cc", "Zl", "Zp")  # control characters and separators of lines
 _BOM = "\ufeff"
@@ -44,6 +46,12 @@ class Inline(LineFormat):
     name = "inline"
     suffixes = (".txt",)
     roles = frozenset({Role.ANNOTATED})
+
+    def recognises(self, sample: Sample) -> bool | None:
+        """Recognise its markup; text without any may be annotated too, and have no entity."""
+        if sample.suffix not in self.suffixes and sample.suffix:
+            return False
+        return True if not sample.items and _MARKUP.search(sample.text) else None
 
     def parse(self, line: str, reading: Reading) -> Parsed:
         """Read the markup."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..errors import excerpt
 from ..types import EntitySpan
 from .base import Reading, Role
 from .docs import row_of
 from .lines import LineFormat, Parsed
+from .offsets import encodable, entity_span
 from .record import ACCEPT, Annotation, AnnotationError, Record
+from .sample import Sample
 
 
 class JSONL(LineFormat):
@@ -26,6 +27,15 @@ class JSONL(LineFormat):
     def split_cr(self, reading: Reading) -> bool:
         """Split annotation at carriage returns; texts not, since JSON takes them for whitespace."""
         return reading.annotated
+
+    def recognises(self, sample: Sample) -> bool | None:
+        """Recognise its keys; what no other format recognises is read as it, and refused there."""
+        if sample.text.lstrip().startswith("["):
+            return False
+        own = any(has_spans(each) and not is_answer(each) for each in sample.items)
+        if any(is_answer(each) for each in sample.items):
+            return None
+        return True if own and sample.suffix != ".json" else None
 
     def parse(self, line: str, reading: Reading) -> Parsed:
         """Read an object, with its annotation or with all that it has beside the text."""
@@ -107,57 +117,113 @@ def to_json(value: Any) -> str:
     return text
 
 
-def _annotated(line: str) -> Parsed:
+# What Prodigy writes about an answer, and nobody else.
+_ANSWER = ("answer", "_input_hash", "_task_hash", "_session_id", "_annotator_id", "_view_id")
+_BINARY_VIEW = "ner"  # Prodigy's interface that asks yes or no; the other one is "ner_manual"
+
+
+def is_answer(record: Any) -> bool:
+    """Tell whether a JSON value is an answer that an annotator gave in Prodigy."""
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("text"), str)
+        and any(key in record for key in _ANSWER)
+    )
+
+
+def has_spans(record: Any) -> bool:
+    """Tell whether a JSON value has a text and a list of spans with start, end and label."""
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        return False
+    found = [record[key] for key in ("entities", "spans") if isinstance(record.get(key), list)]
+    return any(
+        not any(isinstance(each, dict) and "start_offset" in each for each in spans)
+        for spans in found
+    )
+
+
+def annotation_of(record: Any) -> tuple[str, Annotation]:
     """Read an object with "text" and either "entities" or "spans".
 
     An entity is [start, end, label], as in spaCy's training data, or an object with these keys, as
     Prodigy writes it. There, the annotator's answer may be for the record or for a single span. If
     the annotator could only say yes or no to the spans that were shown ("_is_binary"), yes says
-    nothing about the rest of the text.
+    nothing about the rest of the text, and no to a single span says that it is no such entity.
+
+    Args:
+        record: A JSON value.
+
+    Returns:
+        The text and its annotation.
+
+    Raises:
+        AnnotationError: It is no such object.
     """
-    try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise AnnotationError(f"not JSON ({error})") from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise AnnotationError("a record must be an object with 'text'")
+    text = record["text"]
     answer = record.get("answer", ACCEPT)
     if answer != ACCEPT:
         answer = answer if isinstance(answer, str) else repr(answer)
-        return "", {}, Annotation([], [], answer=answer)
+        return _refused(record, text, answer)
     found = [record[key] for key in ("entities", "spans") if isinstance(record.get(key), list)]
     if len(found) != 1:
         raise AnnotationError("a record must have a list of either 'entities' or 'spans'")
-    text = _encodable(record["text"], "'text'")
+    text = encodable(text, "'text'")
     entities: list[EntitySpan] = []
     rejected: list[EntitySpan] = []
     for entity in found[0]:
         own = entity.get("answer", ACCEPT) if isinstance(entity, dict) else ACCEPT
         (entities if own == ACCEPT else rejected).append(_offsets(entity))
     complete = record.get("_is_binary") is not True
-    return text, {}, Annotation(entities, rejected, complete)
+    ignored = ("relation",) * len(record["relations"] if _is_list(record, "relations") else ())
+    annotation = Annotation(
+        entities,
+        rejected,
+        complete,
+        annotator=_annotator(record),
+        item=_item(record),
+        ignored=ignored,
+    )
+    return text, annotation
 
 
-def _encodable(text: str, what: str) -> str:
+def _refused(record: dict[str, Any], text: str, answer: str) -> tuple[str, Annotation]:
+    """Read an answer other than yes: what it says is about a single span, or nothing."""
+    spans = record["spans"] if _is_list(record, "spans") else []
+    binary = record.get("_is_binary") is True or record.get("_view_id") == _BINARY_VIEW
+    rejected = []
+    if answer == "reject" and binary and len(spans) == 1:
+        text, rejected = encodable(text, "'text'"), [_offsets(spans[0])]
+    annotation = Annotation([], rejected, False, answer, _annotator(record), _item(record))
+    return text if rejected else "", annotation
+
+
+def _annotated(line: str) -> Parsed:
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = rf"\u{ord(text[error.start]):04x}"
-        raise AnnotationError(
-            f"{what} has half of a character, {code}, as its character {error.start}"
-        ) from None
-    return text
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f"not JSON ({error})") from None
+    text, annotation = annotation_of(record)
+    return text, {}, annotation
+
+
+def _is_list(record: dict[str, Any], key: str) -> bool:
+    return isinstance(record.get(key), list)
+
+
+def _annotator(record: dict[str, Any]) -> str | None:
+    names = (record.get(key) for key in ("_annotator_id", "_session_id"))
+    return next((name for name in names if isinstance(name, str) and name), None)
+
+
+def _item(record: dict[str, Any]) -> str | None:
+    number = record.get("_input_hash")
+    return f"input {number}" if isinstance(number, int) else None
 
 
 def _offsets(entity: Any) -> EntitySpan:
     values = entity
     if isinstance(entity, dict):
         values = [entity.get(key) for key in ("start", "end", "label")]
-    match values:
-        case [int(start), int(end), str(label)] if label:
-            return start, end, _encodable(label, "a label")
-    received = repr(entity)
-    raise AnnotationError(
-        "an entity must have start, end and label, but got "
-        + excerpt(received, 0, len(received), around=80)
-    )
+    return entity_span(values, entity)

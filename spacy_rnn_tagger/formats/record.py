@@ -26,12 +26,34 @@ class Annotation(NamedTuple):
         complete: Whether all other tokens are outside of entities, except in rejected spans. If
             not, nothing is known about them.
         answer: What the annotator said about the record. It counts only if it is `ACCEPT`.
+        annotator: Who annotated it; None if the file does not say.
+        item: What the annotation tool calls the text that annotators had before them. Records with
+            the same item are annotations of one text. None if the file has no such name.
+        ignored: A description of each thing in the record that is no annotation of entities, such
+            as a relation. They are counted.
+        notices: What a user should know about the record, a line each.
     """
 
     entities: list[EntitySpan]
     rejected: list[EntitySpan]
     complete: bool = True
     answer: str = ACCEPT
+    annotator: str | None = None
+    item: str | None = None
+    ignored: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class Tokens(NamedTuple):
+    """The tokens of a text, where a file has them.
+
+    Attributes:
+        words: The tokens.
+        spaces: Whether a space follows each of them; None if the file does not say.
+    """
+
+    words: list[str]
+    spaces: list[bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,8 @@ class Record:
         raw: What can't be read, without its line end.
         n_bytes: How much of the file it takes.
         annotation: Its entities; None if it was read as text alone, or has an error.
+        where: What messages call it; empty for the format's unit and the number.
+        tokens: Its tokens; None if the text is to be tokenised.
     """
 
     source: str
@@ -57,3 +81,5 @@ class Record:
     raw: bytes | None = None
     n_bytes: int = 0
     annotation: Annotation | None = None
+    where: str = ""
+    tokens: Tokens | None = None

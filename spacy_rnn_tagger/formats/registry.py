@@ -1,24 +1,38 @@
-"""All formats, by name and by a file's suffix."""
+"""All formats: by name, by a file's suffix, and recognised by a file's content."""
 
 from collections.abc import Iterator
 
 from ..errors import check_choice
-from ..io import is_compressed, suffix_of
+from ..io import is_compressed, printable, suffix_of
 from .base import Format, Role
+from .brat import Brat
+from .conll import Columns
 from .docbin import Docs
+from .doccano import Doccano
 from .inline import Inline
 from .jsonl import JSONL
+from .label_studio import LabelStudio
 from .parquet import Parquet
+from .prodigy import Prodigy
+from .record import AnnotationError
+from .sample import Sample
+from .spacy_json import SpacyJSON
 from .text import Text
 
 # A new format is one more line here. Where two with the same role share a suffix, the first one
-# reads files that end in it.
+# reads files that end in it, unless the content of a file says which one it has.
 FORMATS: tuple[Format, ...] = (
     Text(),
     Inline(),
     JSONL(),
     Parquet(),
     Docs(),
+    LabelStudio(),
+    Doccano(),
+    Prodigy(),
+    Columns(),
+    Brat(),
+    SpacyJSON(),
 )
 
 
@@ -27,20 +41,20 @@ def formats_for(*roles: Role) -> Iterator[Format]:
     return (each for each in FORMATS if not each.roles.isdisjoint(roles))
 
 
-def by_name(name: str, role: Role) -> Format:
+def by_name(name: str, *roles: Role) -> Format:
     """Find a format by its name.
 
     Args:
         name: The name.
-        role: What it must be good for.
+        roles: What it must be good for, one of them.
 
     Returns:
         The format.
 
     Raises:
-        ValueError: There is no such format with this role.
+        ValueError: There is no such format with one of these roles.
     """
-    named = {each.name: each for each in formats_for(role)}
+    named = {each.name: each for each in formats_for(*roles)}
     check_choice("format", name, named)
     return named[name]
 
@@ -62,15 +76,42 @@ def by_suffix(file: str, *roles: Role) -> Format | None:
     return None
 
 
+def recognised(file: str, *roles: Role) -> Format | None:
+    """Find the format of a file by its content and, where that says too little, by its suffix.
+
+    Args:
+        file: A path or a URL.
+        roles: What the format must be good for, one of them.
+
+    Returns:
+        The format, or None if it is none of these.
+
+    Raises:
+        AnnotationError: Its content fits several formats.
+        OSError: It can't be read, or is damaged.
+    """
+    sample = Sample.of(file)
+    answers = {each: each.recognises(sample) for each in formats_for(*roles)}
+    certain = [each for each, answer in answers.items() if answer]
+    if len(certain) > 1:
+        names = " or ".join(each.name for each in certain)
+        raise AnnotationError(f"{printable(file)} may be {names}; say which with --format")
+    if certain:
+        return certain[0]
+    packed = is_compressed(file)
+    for each, answer in answers.items():
+        fits = sample.suffix in each.suffixes and (each.compressed or not packed)
+        if answer is None and fits:
+            return each
+    return None
+
+
 def known_suffixes(*roles: Role) -> str:
     """List for a message what the name of a file with one of the roles ends in."""
-    packed, others = (
-        ", ".join(
-            suffix
-            for each in formats_for(*roles)
-            if each.compressed is compressed
-            for suffix in each.suffixes
-        )
-        for compressed in (True, False)
-    )
+    suffixes: dict[str, bool] = {}
+    for each in formats_for(*roles):
+        for suffix in each.suffixes:
+            suffixes[suffix] = suffixes.get(suffix, False) or each.compressed
+    packed = ", ".join(suffix for suffix, compressed in suffixes.items() if compressed)
+    others = ", ".join(suffix for suffix, compressed in suffixes.items() if not compressed)
     return ", ".join(filter(None, (f"{packed} (or these and .gz)" if packed else "", others)))

@@ -3,8 +3,8 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 import numpy as np
 import spacy
@@ -14,13 +14,19 @@ from tqdm import tqdm
 
 from ..errors import as_warning
 from ..formats import storage
-from ..formats.corpus import corpus_files, read_docs, unread_note
+from ..formats.agreement import Agreement
+from ..formats.base import Reading
+from ..formats.corpus import find_corpus, read_annotated
+from ..formats.findings import Findings
+from ..formats.placing import Placement
 from ..formats.record import AnnotationError
+from ..formats.resolving import Resolver
 
 _SUFFIX = ".spacy"  # spaCy reads files with this one only
 
 
-class Converted(NamedTuple):
+@dataclass(frozen=True)
+class Converted:
     """What was written.
 
     Attributes:
@@ -30,6 +36,11 @@ class Converted(NamedTuple):
         left_out: Number of records that the annotator did not accept, by answer.
         missing: Number of spans whose annotation is missing, such as `[Lagos](?)`. Neighbouring
             ones count as one.
+        rejected: Number of spans that were written as incorrect.
+        ignored: Number of things that are no annotation of entities, by their description.
+        read_as: The files of each format.
+        agreement: How far annotators agree, if texts have several; otherwise None.
+        notices: What was dropped, changed or left missing, a line each, with file and place.
     """
 
     docs: int
@@ -37,41 +48,90 @@ class Converted(NamedTuple):
     entities: dict[str, int]
     left_out: dict[str, int]
     missing: int = 0
+    rejected: int = 0
+    ignored: dict[str, int] = field(default_factory=dict, compare=False)
+    read_as: dict[str, list[str]] = field(default_factory=dict, compare=False)
+    agreement: Agreement | None = field(default=None, compare=False)
+    notices: list[str] = field(default_factory=list, compare=False)
 
     def __str__(self) -> str:
         """Describe what was written, in a line."""
         counts = ", ".join(f"{label} {count:,}" for label, count in self.entities.items())
         entities = f"entities: {counts}" if counts else "no entity"
         missing = f", {self.missing:,} spans left missing" if self.missing else ""
+        rejected = f", {self.rejected:,} rejected spans" if self.rejected else ""
         left_out = self.described_left_out()
-        return f"{self.docs:,} docs, {self.tokens:,} tokens, {entities}{missing}{left_out}"
+        return (
+            f"{self.docs:,} docs, {self.tokens:,} tokens, {entities}{missing}{rejected}{left_out}"
+        )
 
     def described_left_out(self) -> str:
         """Describe the records that were left out, in parentheses; empty if there are none."""
         answers = ", ".join(f"{answer} {count:,}" for answer, count in self.left_out.items())
         return f" (records left out by their answer: {answers})" if answers else ""
 
+    def report(self) -> list[str]:
+        """Describe how files were read and what is not as it was in them, a line each."""
+        lines = [f"{form}: {', '.join(files)}" for form, files in self.read_as.items()]
+        if self.ignored:
+            counts = (f"{what} ({count:,})" for what, count in self.ignored.items())
+            lines.append(f"ignored: {', '.join(counts)}")
+        if self.agreement is not None:
+            lines += self.agreement.lines()
+        return lines + self.notices
+
 
 def convert(
     input: str | Path,
     output: str | Path,
     *,
+    format: str | None = None,
     lang: str = "en",
     labels: Sequence[str] | None = None,
     allow_empty: bool = False,
+    resolve: str | None = None,
+    misaligned: str = "error",
+    overlapping: str = "error",
+    incorrect_spans_key: str | None = None,
+    text_column: str = "text",
+    token_column: int = 1,
+    tag_column: int = -1,
+    unit: str = "sentence",
+    offsets: str = "auto",
+    report: str | Path | None = None,
     progress: bool = False,
     notify: Callable[[str], None] = as_warning,
 ) -> Converted:
     """Convert annotated text to a `.spacy` file, which appears as a whole or not at all.
 
     Args:
-        input: A `.txt` file in the inline format (`[Red Fort](FAC) is in [Delhi](GPE).`) or a
-            `.jsonl` file with offsets, compressed (`.gz`) or not, or a folder with such files; a
-            path or a URL. Spans with the label "?" become missing annotation.
+        input: Text in the inline format (`[Red Fort](FAC) is in [Delhi](GPE).`), JSON Lines with
+            offsets, an export of Label Studio (JSON, JSON-MIN), doccano or Prodigy, columns with
+            tags (CoNLL), BRAT's standoff files, or spaCy's JSON or binary format; compressed
+            (`.gz`) or not. A file, or a folder with such files; a path or a URL. Spans with the
+            label "?" become missing annotation.
         output: The `.spacy` file to write, a path or a URL.
+        format: The name of the input's format; recognised by the content if None.
         lang: The language whose tokenizer is used.
         labels: The labels to keep; all if None. Entities of other labels become outside.
         allow_empty: Whether to write docs if none of them has an entity.
+        resolve: What becomes of annotation on which annotators of a text disagree: it is
+            "missing", that of the "first" or of the "majority", or the "union" of all. The same
+            text again is then another annotation of it. None for "missing", but only for texts
+            that the annotation tool says had several annotators.
+        misaligned: What becomes of spans that don't begin and end at the boundary of a token:
+            "error", "missing", or "expand" to whole tokens.
+        overlapping: What becomes of spans that overlap: "error", "missing", or the "longest" or
+            the "first" one is kept. Exact duplicates are dropped and reported.
+        incorrect_spans_key: The span group for spans that annotators rejected, for the setting of
+            that name of `rnn_ner`. If None, records that are only rejected are left out.
+        text_column: The key of the text, in formats that have such.
+        token_column: The column of the token in files of columns; the first one is 1, the last -1.
+        tag_column: The column of the tag, likewise.
+        unit: What becomes a doc in files of columns: a "sentence" or a "document".
+        offsets: How the annotation tool counts characters such as emoji: "characters" (as one),
+            "utf-16" (as two), or "auto".
+        report: A file for the whole report of what was dropped, changed or left missing.
         progress: Whether to show progress on a terminal.
         notify: Gets a note about files in the folder that are not read. By default the note is a
             `UserWarning`.
@@ -84,20 +144,31 @@ def convert(
             the format of the file is not known.
         ImportError: spaCy does not have the language, or a package that its tokenizer needs.
         OSError: There is no input, or the output can't be written.
-        ValueError: The output's name does not end in ".spacy".
+        ValueError: The output's name does not end in ".spacy", or a setting is not allowed.
     """
-    files = corpus_files(input)
-    storage.check_file(str(output))
+    reading = Reading(
+        annotated=True,
+        column=text_column,
+        placement=Placement(misaligned, overlapping, incorrect_spans_key),
+        token_column=token_column,
+        tag_column=tag_column,
+        unit=unit,
+        offsets=offsets,
+    )
+    resolver = Resolver(resolve, incorrect_spans_key)
+    corpus = find_corpus(input, format=format, but=output)
+    for name in (output, *((report,) if report is not None else ())):
+        storage.check_file(str(name))
     if PurePath(output).suffix != _SUFFIX:
         raise ValueError(f"The name of the output must end in {_SUFFIX}, but got {output}.")
-    if note := unread_note(input, but=output):
+    if note := corpus.unread_note(input):
         notify(note)
     docs = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"])
-    left_out: Counter[str] = Counter()
+    findings = Findings()
     entities: Counter[str] = Counter()
-    tokens = missing = 0
+    tokens = missing = rejected = 0
     stream = tqdm(
-        read_docs(spacy.blank(lang), files, left_out=left_out),
+        resolver(read_annotated(spacy.blank(lang), corpus.files, reading, findings)),
         desc=str(input),
         unit=" docs",
         disable=None if progress else True,
@@ -113,15 +184,29 @@ def convert(
         entities.update(ent.label_ for ent in doc.ents)
         is_missing = np.append(False, doc.to_array(ENT_IOB) == 0)
         missing += int((is_missing[1:] > is_missing[:-1]).sum())
-    counts = dict(sorted(entities.items()))
-    found = Converted(len(docs), tokens, counts, dict(left_out), missing)
+        if incorrect_spans_key is not None:
+            rejected += len(doc.spans.get(incorrect_spans_key, ()))
+    found = Converted(
+        len(docs),
+        tokens,
+        dict(sorted(entities.items())),
+        dict(findings.left_out),
+        missing,
+        rejected,
+        ignored=dict(findings.ignored),
+        read_as=findings.read_as,
+        agreement=resolver.agreement if resolver.agreement.texts else None,
+        notices=findings.notices + resolver.notices,
+    )
     if not found.docs:
         raise AnnotationError(f"{input}: no annotated text{found.described_left_out()}")
-    if not found.entities and not allow_empty:
+    if not found.entities and not found.rejected and not allow_empty:
         raise AnnotationError(
             f"{input}: {found}. Entities are written [Red Fort](FAC) in .txt, and with their "
             "offsets in .jsonl; if no entity is what you expect, pass --allow-empty "
             "(allow_empty=True)."
         )
     storage.write(str(output), docs.to_bytes())
+    if report is not None:
+        storage.write(str(report), "".join(f"{line}\n" for line in found.report()).encode())
     return found

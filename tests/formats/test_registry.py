@@ -64,7 +64,8 @@ class TestRegistry:
     def test_messages_follow_from_it(self):
         assert registry.known_suffixes(Role.TEXTS) == ".txt, .jsonl (or these and .gz), .parquet"
         assert registry.known_suffixes(Role.CORPUS) == ".spacy"
-        with pytest.raises(ValueError, match="one of 'jsonl', 'parquet', 'docbin', but got 'text'"):
+        names = "'jsonl', 'parquet', 'docbin', 'label-studio', 'doccano', 'prodigy'"
+        with pytest.raises(ValueError, match=f"one of {names}, but got 'text'"):
             registry.by_name("text", Role.OUTPUT)
 
 

@@ -174,22 +174,26 @@ def test_all_that_is_wrong_is_told_at_once(nlp, tmp_path):
     assert found[7].startswith("a.jsonl, line 7: not JSON")
 
 
+@pytest.mark.parametrize("name", ["in.csv", "in.dat", "in", "in.md"])
+def test_unknown_forms_are_refused(tmp_path, name):
+    (tmp_path / name).write_text("name,label\nRed Fort,FAC\n")
+    output = run(tmp_path / name, tmp_path / "out.spacy", code=1)
+    assert "its content is in none, and its name must end in .txt, .jsonl, .json" in output
+    assert "--format" in output
+    assert not (tmp_path / "out.spacy").exists()
+
+
 @pytest.mark.parametrize(
-    "name,hint",
+    "name,message",
     [
-        ("in.conll", "`python -m spacy convert` reads that format"),
-        ("in.iob", "`python -m spacy convert` reads that format"),
-        ("in.tsv", ""),
-        ("in.csv.gz", ""),
-        ("in.gz", ""),
-        ("in", ""),
-        ("in.SPACY", "use it as it is"),
+        ("in.csv.gz", "in.csv.gz is damaged"),
+        ("in.gz", "in.gz is damaged"),
+        ("in.SPACY", "in.SPACY can't be read as spaCy's binary format"),
     ],
 )
-def test_unknown_forms_are_refused(tmp_path, name, hint):
-    (tmp_path / name).write_text("Red B-FAC\nFort I-FAC\n")
-    output = run(tmp_path / name, tmp_path / "out.spacy", code=1)
-    assert "its name must end in .txt, .jsonl (or these and .gz)" in output and hint in output
+def test_damaged_files_are_named(tmp_path, name, message):
+    (tmp_path / name).write_text("Red Fort")
+    assert message in run(tmp_path / name, tmp_path / "out.spacy", code=1)
     assert not (tmp_path / "out.spacy").exists()
 
 
@@ -216,9 +220,9 @@ def test_a_folder_without_anything_known(tmp_path):
     source.mkdir()
     assert "it is empty" in run(source, tmp_path / "out.spacy", code=1)
     for number in range(7):
-        (source / f"{number}.ann").write_text("T1\tFAC 0 8\tRed Fort\n")
+        (source / f"{number}.xml").write_text("<FAC>Red Fort</FAC>\n")
     output = run(source, tmp_path / "out.spacy", code=1)
-    assert "there is 0.ann, 1.ann, 2.ann, 3.ann, 4.ann, 2 more" in output
+    assert "there is 0.xml, 1.xml, 2.xml, 3.xml, 4.xml, 2 more" in output
 
 
 def test_no_entity_at_all_is_an_error_unless_expected(tmp_path):

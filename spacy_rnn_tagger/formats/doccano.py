@@ -1,0 +1,164 @@
+"""doccano's JSON Lines: exports of all its versions for sequence labelling, and its imports.
+
+Newer exports have `label` (or, with relations, `entities`), older ones `labels` or `annotations`.
+Where several people annotate, doccano exports a file for each, which is called as its user is.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from spacy.tokens import Doc
+
+from ..types import EntitySpan
+from .base import Reading, Role
+from .docs import row_of
+from .json_records import JSONFormat, Parsed, objects, shown
+from .jsonl import has_spans, to_json
+from .offsets import (
+    AUTO,
+    CHARACTERS,
+    UTF16,
+    cuts_words,
+    encodable,
+    entity_span,
+    has_pairs,
+    span_from_utf16,
+    to_utf16,
+)
+from .record import Annotation, AnnotationError, Record
+from .sample import Sample
+
+_TUPLES = ("label", "labels")
+_OBJECTS = ("entities", "annotations")
+_ALL = ("all", "unknown")  # what doccano calls files that are not a user's
+
+
+class Doccano(JSONFormat):
+    """`{"id": 1, "text": "Red Fort is in Delhi.", "label": [[15, 20, "GPE"]]}`."""
+
+    name = "doccano"
+    suffixes = (".jsonl", ".json")
+    roles = frozenset({Role.ANNOTATED, Role.OUTPUT})
+
+    def recognises(self, sample: Sample) -> bool | None:
+        """Recognise a list of labels with offsets, and offsets as doccano calls them."""
+        return any(_is_example(each) for each in sample.items)
+
+    def parse(self, value: Any, reading: Reading, item: str, shared: Any) -> Iterator[Parsed]:
+        """Read an example: an annotation for each user that it names."""
+        if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
+            raise AnnotationError(f"a record must be an object with '{reading.column}'")
+        text = encodable(value[reading.column], f"'{reading.column}'")
+        number = value.get("id")
+        own = f"example {number}" if isinstance(number, int) else None
+        ignored = [
+            what
+            for key, what in (("relations", "relation"), ("Comments", "comment"))
+            for _ in _listed(value, key)
+        ]
+        file = PurePosixPath(str(shared)).name.partition(".")[0]
+        for user, spans in _by_user(value).items():
+            found, notices = _counted(text, spans, value.get("offsets"), reading)
+            annotator = user or (None if file in _ALL else file)
+            annotation = Annotation(
+                found,
+                [],
+                annotator=annotator,
+                item=own,
+                ignored=tuple(ignored),
+                notices=tuple(notices),
+            )
+            yield Parsed(text, annotation)
+            ignored = []
+
+    def row(self, record: Record, doc: Doc) -> bytes:
+        """Write an example. doccano has no place for confidences; they are kept in its metadata.
+
+        It counts in units of UTF-16, as JavaScript does.
+        """
+        row = row_of(record, doc)
+        text = row["text"]
+        example = {
+            "text": text,
+            "label": [
+                [to_utf16(text, each["start"]), to_utf16(text, each["end"]), each["label"]]
+                for each in row["entities"]
+            ],
+            "confidences": [each["confidence"] for each in row["entities"]],
+            "source": row["source"],
+            "record": row["record"],
+            "meta": row["meta"],
+        }
+        if has_pairs(text):
+            example["offsets"] = UTF16
+        return to_json(example).encode() + b"\n"
+
+    def pack(self, rows: Sequence[bytes]) -> bytes:
+        """Join the lines."""
+        return b"".join(rows)
+
+
+def _is_example(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    for key in _TUPLES:
+        found = value.get(key)
+        if isinstance(found, list) and all(isinstance(each, list) for each in found):
+            return bool(found) or not has_spans(value)
+    return any(
+        isinstance(each, dict) and "start_offset" in each
+        for key in _OBJECTS
+        for each in _listed(value, key)
+    )
+
+
+def _listed(value: dict[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _by_user(value: dict[str, Any]) -> dict[str | None, list[EntitySpan]]:
+    """Read the spans of an example, those of each user if it names them."""
+    there = [key for key in (*_TUPLES, *_OBJECTS) if isinstance(value.get(key), list)]
+    if len(there) != 1:
+        names = ", ".join(f"'{key}'" for key in (*_TUPLES, *_OBJECTS))
+        raise AnnotationError(f"a record must have a list of one of {names}")
+    found: dict[str | None, list[EntitySpan]] = {}
+    problems: list[str] = []
+    for each in value[there[0]] if there[0] in _TUPLES else objects(value[there[0]], there[0]):
+        user = None
+        try:
+            if isinstance(each, dict):
+                user = None if each.get("user") is None else str(each["user"])
+                values = [each.get(key) for key in ("start_offset", "end_offset", "label")]
+            elif isinstance(each, list):
+                values = each
+            else:
+                raise AnnotationError(f"{shown(each)} is a label of the whole text, not of a span")
+            if len(values) == 3 and isinstance(values[2], int):
+                raise AnnotationError(f"the label {values[2]} is a number; export labels as text")
+            found.setdefault(user, []).append(entity_span(values, each))
+        except AnnotationError as error:
+            problems += error.args
+    if problems:
+        raise AnnotationError(*problems)
+    return found or {None: []}
+
+
+def _counted(
+    text: str, spans: list[EntitySpan], own: Any, reading: Reading
+) -> tuple[list[EntitySpan], list[str]]:
+    """Turn offsets into characters, and report what was guessed."""
+    way = own if reading.offsets == AUTO and own in (CHARACTERS, UTF16) else reading.offsets
+    if way == CHARACTERS or not has_pairs(text):
+        return spans, []
+    other = [span_from_utf16(text, span) for span in spans]
+    if way == UTF16:
+        return other, []
+    wrong, others = (sum(cuts_words(text, each) for each in found) for found in (spans, other))
+    if spans == other:
+        return spans, []
+    if others < wrong:
+        return other, ["offsets were taken for UTF-16, since as characters they cut words"]
+    return spans, ["offsets were taken for characters; if they are UTF-16, say --offsets utf-16"]
