@@ -1,30 +1,25 @@
 """The student: a config that is written out, and plain `spacy train` on it."""
 
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from thinc.api import Config
 
 from ..errors import check_at_least, check_choice
-from ..io import read_text, write_whole
 from ..training.configs import config_names, init_config
 
 _BATCH = 1000  # words
-_LOG = "training.log"
-_SHOWN = 15  # lines of the log in an error
 # So many words are read in training by default, in epochs, but not fewer than the least.
 _EPOCHS = 6
 _LEAST_STEPS, _MOST_STEPS = 1000, 40_000
 _EVALUATIONS = 20
+# With this many words to learn from, dropout only slows learning: a teacher can annotate as many as
+# the student can read, so that there is little to overfit.
+_PLENTY = 1_000_000
+_LITTLE = {"training": 0.0, "dropout": 0.1, "word_dropout": 0.05}
 # spaCy holds a corpus in memory unless it is streamed; a word takes about half a kilobyte then.
 _IN_MEMORY = 4_000_000  # words
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -114,55 +109,12 @@ class Student:
             }
         # A corpus that is streamed is not read for its labels.
         config["initialize"]["components"]["rnn_ner"] = {"labels": list(labels)}
+        model = config["components"]["rnn_ner"]["model"]
         if self.hidden_width is not None:
-            config["components"]["rnn_ner"]["model"]["hidden_width"] = self.hidden_width
+            model["hidden_width"] = self.hidden_width
+        if n_words >= _PLENTY:
+            training["dropout"] = _LITTLE["training"]
+            model["dropout"] = _LITTLE["dropout"]
+            if "word_dropout" in model["tok2vec"]:
+                model["tok2vec"]["word_dropout"] = _LITTLE["word_dropout"]
         return config
-
-
-def write_config(config: Config, path: Path) -> None:
-    """Write a config, unless it is there and the same."""
-    content = config.to_str()
-    if not path.exists() or read_text(path) != content:
-        write_whole(path, content.encode())
-
-
-def train(config: Path, output: Path, *, gpu: int = -1, progress: bool = False) -> Path:
-    """Run `spacy train` in a process of its own.
-
-    The output folder appears when training is complete. What a former call has trained is kept.
-
-    Args:
-        config: The config.
-        output: The folder for the pipelines.
-        gpu: The GPU's ID, or -1 for the CPU.
-        progress: Whether to show what `spacy train` prints. It is written to `training.log` beside
-            the output otherwise.
-
-    Returns:
-        The folder of the best pipeline.
-
-    Raises:
-        RuntimeError: Training failed; the error has the last lines of what it printed.
-    """
-    if output.exists():
-        return output / "model-best"
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    arguments = [str(config), "--output", str(partial), "--gpu-id", str(gpu)]
-    command = [sys.executable, "-m", "spacy", "train", *arguments]
-    log = output.with_name(_LOG)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if progress:
-        status = subprocess.run(command, check=False).returncode
-        reason = "what it printed says why"
-    else:
-        with log.open("wb") as file:
-            status = subprocess.run(
-                command, check=False, stdout=file, stderr=subprocess.STDOUT
-            ).returncode
-        lines = _STYLE.sub("", log.read_text("utf-8", "replace")).splitlines()
-        reason = "\n".join(lines[-_SHOWN:])
-    if status:
-        raise RuntimeError(f"`spacy train {config}` ended with status {status}: {reason}")
-    partial.rename(output)
-    return output / "model-best"

@@ -5,7 +5,9 @@ import spacy
 from spacy.tokens import DocBin
 from thinc.api import Config
 
-from spacy_rnn_tagger.distillation.students import Student, train, write_config
+from spacy_rnn_tagger.distillation.students import Student
+from spacy_rnn_tagger.training.configs import init_config
+from spacy_rnn_tagger.training.processes import train, write_config
 
 
 def config_of(student=None, **settings):
@@ -62,6 +64,17 @@ def test_the_schedule_ends_with_the_training(steps):
 def test_much_text_is_streamed():
     assert config_of()["training"]["max_epochs"] == 0
     assert config_of(n_words=10_000_000)["training"]["max_epochs"] == -1
+
+
+def test_dropout_goes_with_plenty_of_text():
+    few, many = config_of(n_words=999_999), config_of(n_words=1_000_000)
+    shipped = init_config("rnn_ner")
+    for config, rates in ((few, None), (many, (0.0, 0.1, 0.05))):
+        model = config["components"]["rnn_ner"]["model"]
+        own = shipped["components"]["rnn_ner"]["model"]
+        found = config["training"]["dropout"], model["dropout"], model["tok2vec"]["word_dropout"]
+        default = shipped["training"]["dropout"], own["dropout"], own["tok2vec"]["word_dropout"]
+        assert found == (rates or default)
 
 
 def test_width_seed_and_base():
