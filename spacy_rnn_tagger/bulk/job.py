@@ -14,7 +14,6 @@ import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import import_file
 
 from ..errors import check_at_least, described, listed, loading
 from ..formats import storage
@@ -22,6 +21,7 @@ from ..formats.base import Reading, Role, Writing
 from ..formats.label_studio import LabelStudio
 from ..formats.registry import by_name
 from ..io import PARTIAL
+from ..pipeline.folders import run_code
 from ..runtime import one_core
 from .identity import code_facts, differences, pipeline_facts, version_facts
 from .outputs import errors_name, shard_name, write_extras, write_shard
@@ -143,12 +143,7 @@ class Job:
             ValueError: It, or the code that it needs, can't be loaded.
         """
         if self.code is not None:
-            if not Path(self.code).is_file():
-                raise FileNotFoundError(f"There is no Python file {self.code}.")
-            try:
-                import_file("python_code", self.code)
-            except Exception as error:
-                raise ValueError(f"{self.code} can't be run: {described(error)}") from error
+            run_code(self.code)
         setup_gpu(self.gpu, silent=True)
         with loading(self.model):
             nlp = spacy.load(self.model)

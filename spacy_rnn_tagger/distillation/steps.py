@@ -22,7 +22,7 @@ from ..bulk.sources import find_inputs
 from ..errors import listed
 from ..evaluation.running import find_component
 from ..io import check_folder, write_whole
-from ..pipeline.folders import load_pipeline, write_pipeline
+from ..pipeline.folders import load_pipeline, run_code, write_pipeline
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..training.processes import train, write_config
 from . import texts as pools
@@ -140,6 +140,8 @@ class Distillation:
     @cached_property
     def _teacher(self) -> Language:
         """The first teacher."""
+        if self._settings.code is not None:
+            run_code(self._settings.code)
         return load_pipeline(self._settings.teachers[0])
 
     @cached_property
@@ -233,6 +235,8 @@ class Distillation:
             return
         places = self._pool.places
         n_docs = min(settings.n_docs or len(places), len(places))
+        if n_docs < (settings.n_docs or 0):
+            self._note(f"There are {n_docs:,} different texts, fewer than {settings.n_docs:,}.")
         parts = pools.part_of_each(n_docs, settings.texts)
         part = dict(zip(places, parts, strict=False))
         measured = parts.index(TRAIN)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import spacy
 from spacy.language import Language
+from spacy.util import import_file
 
-from ..errors import loading
+from ..errors import described, loading
 from ..io import check_folder, folder_whole
 
 _META = "meta.json"
@@ -14,6 +15,24 @@ _META = "meta.json"
 _PARTS = {_META, "config.cfg", "tokenizer", "vocab"}
 _NAMED_BY = ("pipeline", "components", "disabled")  # the keys of its meta data that name them
 _NEXT = "Name another folder, or empty this one."
+
+
+def run_code(path: str | Path) -> None:
+    """Run a Python file with functions that a pipeline needs.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It can't be run.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no Python file {path}.")
+    try:
+        import_file("python_code", path)
+    except Exception as error:
+        raise ValueError(f"{path} can't be run: {described(error)}") from error
 
 
 def load_pipeline(source: str | Path) -> Language:

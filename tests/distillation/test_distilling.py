@@ -209,6 +209,29 @@ def fail(doc):
     return doc
 
 
+def test_a_teacher_with_code_of_its_own(texts, tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text(
+        "from spacy import Language\n"
+        "@Language.component('test_distilling_code')\n"
+        "def component(doc):\n"
+        "    return doc\n",
+        "utf-8",
+    )
+    script = (
+        "import spacy; from spacy.util import import_file; from tests.distillation.pairs import "
+        f"rules; import_file('c', {str(code)!r}); nlp = rules(); "
+        f"nlp.add_pipe('test_distilling_code'); nlp.to_disk({str(tmp_path / 'teacher')!r})"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    arguments = ["distill", str(tmp_path / "teacher"), str(texts), str(tmp_path / "out")]
+    missing = CliRunner().invoke(app, arguments)
+    assert missing.exit_code == 1
+    options = ["--code", str(code), "--trust", "NOPE", "--exact-duplicates"]
+    result = CliRunner().invoke(app, [*arguments, *options])
+    assert "NOPE" in result.stderr  # the teacher was loaded and has run
+
+
 def test_a_network_teaches_its_posteriors(texts, tmp_path):
     teacher = network_folder(tmp_path / "teacher")
     report = distill(teacher, texts, tmp_path / "out", steps=30, near_duplicates=False)
