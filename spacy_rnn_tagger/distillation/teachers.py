@@ -12,13 +12,14 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ..bulk.job import Job
+from ..bulk.similarity import digest, words_of
 from ..evaluation.data import annotated_docs
 from ..evaluation.running import find_component
 from ..formats import storage
 from ..formats.docbin import RECORD
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..pipeline.span_groups import confidences, spans_with_confidence
-from .texts import digest, part_of_each, words_of
+from .texts import part_of_each
 
 # The group in which a teacher that is an `rnn_ner` writes its posteriors, and the lowest of them.
 _KEY = "spacy_rnn_tagger.teacher"

@@ -4,15 +4,14 @@ A pool of millions of texts is held in memory by a few numbers each. The texts t
 again when it is known which ones are needed.
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from ..bulk.similarity import NearDuplicates, digest, words_of
 from ..bulk.sources import Inputs, read_records
 from ..formats import storage
 from ..formats.base import Reading
@@ -25,11 +24,6 @@ LEAST = 10  # docs
 _HELDOUT = 10  # one in so many docs is held out for the report
 _DEV = 20  # and one in so many chooses the best of the student's states,
 _MOST_DEV = 1000  # but not more than these, for they are tagged at each evaluation
-# Two texts are near duplicates if they share this much of their sequences of words.
-_SIMILARITY = 0.8
-_SEQUENCE = 4  # words in a sequence
-_PERMUTATIONS = 64
-_WORD = re.compile(r"\w+")
 
 
 class Place(NamedTuple):
@@ -110,7 +104,7 @@ def find_pool(
         OSError: A file can't be read.
         ValueError: There is no text with a word.
     """
-    same = _NearDuplicates() if near else None
+    same = NearDuplicates() if near else None
     seen: set[int] = set()
     places: list[Place] = []
     duplicates = unreadable = empty = 0
@@ -144,43 +138,6 @@ def find_pool(
         )
     places.sort()
     return Pool(inputs.files, reading, places, duplicates, unreadable, empty)
-
-
-def words_of(text: str) -> list[str]:
-    """List the words of a text, by which it is compared with others."""
-    return _WORD.findall(text.lower())
-
-
-def digest(words: Iterable[str]) -> int:
-    """Turn words into a number of 64 bits."""
-    content = " ".join(words).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
-
-
-class _NearDuplicates:
-    """The texts that were read, searchable by similarity."""
-
-    def __init__(self) -> None:
-        from datasketch import MinHash, MinHashLSH
-
-        self._index = MinHashLSH(threshold=_SIMILARITY, num_perm=_PERMUTATIONS)
-        # Permutations are random numbers of a fixed seed. They are drawn once for all texts.
-        self._empty = MinHash(num_perm=_PERMUTATIONS)
-
-    def had(self, key: int, words: Sequence[str]) -> bool:
-        """Return whether there was a similar text; if not, remember this one."""
-        if len(words) < 2 * _SEQUENCE:  # a short text shares most of its words with many
-            return False
-        sequences = {
-            " ".join(words[i : i + _SEQUENCE]).encode("utf-8", "surrogatepass")
-            for i in range(len(words) - _SEQUENCE + 1)
-        }
-        sketch = self._empty.copy()
-        sketch.update_batch(sorted(sequences))
-        if self._index.query(sketch):
-            return True
-        self._index.insert(key, sketch, check_duplication=False)
-        return False
 
 
 def part_sizes(n_docs: int) -> dict[str, int]:
