@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from spacy_rnn_tagger import distill
 from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.distillation import steps
 from tests.distillation.pairs import guessing, rules
 
 STEPS = 120
@@ -52,6 +54,13 @@ def texts(tmp_path_factory):
     path = tmp_path_factory.mktemp("texts") / "texts.txt"
     path.write_text("\n".join(sentences(300)), "utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def measured_once(monkeypatch):
+    """Measure once and in this process, but for `done`, which was made before."""
+    quick = partial(steps.measure, turns=1, processes=False)
+    monkeypatch.setattr(steps, "measure", quick)
 
 
 @pytest.fixture(scope="module")
