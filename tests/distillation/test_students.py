@@ -77,6 +77,13 @@ def test_dropout_goes_with_plenty_of_text():
         assert found == (rates or default)
 
 
+def test_many_labels_have_fewer_tags():
+    few = config_of(labels=[f"L{i}" for i in range(8)])
+    many = config_of(labels=[f"L{i}" for i in range(9)])
+    schemes = [config["components"]["rnn_ner"]["scheme"] for config in (few, many)]
+    assert schemes == ["BILUO", "BIO"]
+
+
 def test_width_seed_and_base():
     config = config_of(Student(hidden_width=77, seed=5), base="folder")
     assert config["components"]["rnn_ner"]["model"]["hidden_width"] == 77
