@@ -1,7 +1,7 @@
 """Teacher and student beside each other: where they agree, and how both do on gold annotation."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from spacy.language import Language
@@ -22,6 +22,7 @@ def find_agreement(
     student: Language,
     docs: Iterable[Doc],
     *,
+    labels: Collection[str] | None = None,
     component: str | None = None,
     n_examples: int = 60,
     progress: bool = False,
@@ -35,6 +36,8 @@ def find_agreement(
     Args:
         student: The student's pipeline.
         docs: Docs with the teacher's entities in `doc.ents`.
+        labels: The labels that the teacher is believed on; all if None. Entities of others, which
+            the student has learned from elsewhere, are not compared.
         component: The name of the student's component, if it has several `rnn_ner`.
         n_examples: How many disagreements to return at most.
         progress: Whether to show a progress bar if standard error is a terminal.
@@ -58,7 +61,9 @@ def find_agreement(
         raise DataError("There are no held-out docs to compare teacher and student on.")
     name = find_component(student, component)
     outcomes = find_outcomes(student, name, examples, progress=progress)
-    labels = _labels(mention for doc in outcomes for mention in (*doc.gold, *doc.predicted))
+    if labels is not None:
+        outcomes = [doc.of_labels(labels) for doc in outcomes]
+    compared = _labels(mention for doc in outcomes for mention in (*doc.gold, *doc.predicted))
     notes = []
     if not any(doc.gold for doc in outcomes):
         notes.append(
@@ -72,9 +77,9 @@ def find_agreement(
     return {
         "docs": len(outcomes),
         "tokens": sum(doc.n_tokens for doc in outcomes),
-        "labels": labels,
-        "scores": scores(outcomes, labels, _SEED),
-        "errors": errors(outcomes, labels),
+        "labels": compared,
+        "scores": scores(outcomes, compared, _SEED),
+        "errors": errors(outcomes, compared),
         "n_disagreements": len(disagreements),
         "examples": [_example(number, outcomes[number], error) for number, error in costliest],
         "frequent": _frequent((error for _, error in disagreements), n_examples // 3),

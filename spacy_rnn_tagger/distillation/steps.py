@@ -382,7 +382,9 @@ class Distillation:
         student = load_pipeline(folder)
         docs = DocBin().from_disk(output / "corpus" / f"{HELDOUT}.spacy").get_docs(student.vocab)
         heldout = list(docs)
-        agreement = find_agreement(student, heldout, progress=settings.progress)
+        agreement = find_agreement(
+            student, heldout, labels=silver.entities, progress=settings.progress
+        )
         measured, gold = None, []
         if settings.texts is not None:
             measured = measure(

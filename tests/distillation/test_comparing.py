@@ -160,3 +160,15 @@ def test_a_teacher_may_be_an_rnn_ner_or_a_whole_pipeline():
     # The labels of a pipeline are those that it finds.
     assert len(RULES) == 4
     assert compare_on_gold(rules(), guessing(), gold)["labels"] == ["FAC", "GPE"]
+
+
+def test_labels_that_the_teacher_is_not_believed_on_are_not_compared():
+    teacher = rules()
+    student = learned(teacher)
+    docs = list(teacher.pipe(TEXTS))
+    for doc in docs:
+        doc.set_ents([ent for ent in doc.ents if ent.label_ == "GPE"])
+    every, believed = find_agreement(student, docs), find_agreement(student, docs, labels=["GPE"])
+    assert every["labels"] == ["FAC", "GPE"]
+    assert believed["labels"] == ["GPE"]
+    assert every["scores"][0]["predicted"] > believed["scores"][0]["predicted"]

@@ -277,6 +277,7 @@ def test_gold_with_labels_that_the_teacher_lacks(teacher, texts, tmp_path):
     config = spacy.util.load_config(tmp_path / "out" / "config.cfg")
     # Of persons the teacher says nothing, so its texts must not say that there are none.
     assert config["corpora"]["train"]["corpora"]["silver"]["labels"] == ["FAC", "GPE"]
+    assert set(report["agreement"]["labels"]) <= {"FAC", "GPE"}
     assert [own["labels"] for own in report["gold"]] == [["FAC"]]
     assert report["gold"][0]["left_out"] == {"PERSON": report["gold"][0]["docs"]}
 
