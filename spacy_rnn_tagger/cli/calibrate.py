@@ -4,10 +4,12 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from wasabi import msg
 
 from ..evaluation.calibrating import calibrate
+from ..evaluation.conformal import Coverage
 from . import app
 from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, prepare, warn
 from .failures import failures
@@ -21,6 +23,18 @@ def calibrate_cli(
     precision: list[str] = typer.Option(
         [], "--precision", help="LABEL=0.9: set the threshold that reaches this precision on DATA"
     ),
+    coverage: float = typer.Option(
+        None,
+        "--coverage",
+        help="Set the floors of candidates at which this share of true entities, such as 0.95, is "
+        "among them; for each label, by split conformal prediction",
+    ),
+    coverage_unit: str = typer.Option(
+        "doc",
+        "--coverage-unit",
+        help="What --coverage takes for exchangeable: doc, or entity if the entities of a doc are "
+        "as good as independent",
+    ),
     component: str = COMPONENT,
     code: Path = CODE,
     gpu: int = GPU,
@@ -28,13 +42,21 @@ def calibrate_cli(
     """Fit the temperature of a pipeline's confidences on held-out data, and write the pipeline.
 
     DATA must not be what the pipeline was trained on. Entities stay the same, unless a threshold
-    removes them. Only labels that are written and that DATA has are calibrated.
+    removes them. Only labels that are written and that DATA has are calibrated. A coverage holds on
+    average, for new docs of the same kind, chosen and annotated as those of DATA.
     """
     with failures("Nothing was written"):
         targets = dict(map(_parse_target, precision))
         prepare(code, gpu)
         found = calibrate(
-            model, data, output, precision=targets, component=component, progress=True
+            model,
+            data,
+            output,
+            precision=targets,
+            coverage=coverage,
+            coverage_unit=coverage_unit,
+            component=component,
+            progress=True,
         )
     for note in found.notes:
         warn(note)
@@ -50,7 +72,30 @@ def calibrate_cli(
             f"(95 %: {own.low:.3f} to {own.high:.3f}), {own.correct} of {own.kept} right, "
             f"{own.found - own.kept} left out"
         )
+    if found.coverage:
+        console.print(_coverage_table(found.coverage))
+        what = "docs are" if coverage_unit == "doc" else "docs, and their entities, are"
+        print(
+            f"Of each label with a yes, the candidates hold a share of {coverage:g} or more of the "
+            "true entities in new docs, on average over such docs and such data. This assumes that "
+            f"the {what} exchangeable with those of {data}: the same kinds of texts, chosen alike, "
+            "annotated alike."
+        )
     msg.good(f"Calibrated pipeline in {output}")
+
+
+def _coverage_table(coverage: dict[str, Coverage]) -> Table:
+    table = Table("", "floor", "holds", "covered here", "for each entity", "in 1,000 tokens")
+    for label, own in coverage.items():
+        table.add_row(
+            escape(label),
+            f"{own.floor:.4g}",
+            "yes" if own.holds else "no",
+            f"{own.covered} of {own.entities}",
+            f"{own.per_entity:.2f}",
+            f"{own.per_1000_tokens:.1f}",
+        )
+    return table
 
 
 def _parse_target(text: str) -> tuple[str, float]:

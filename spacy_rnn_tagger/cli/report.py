@@ -7,9 +7,13 @@ import typer
 from wasabi import msg
 
 from ..evaluation.reporting import report
+from ..formats.base import Role
+from ..formats.registry import formats_for
 from . import app
 from .evaluating import CODE, COMPONENT, DATA, GPU, MODEL, prepare, warn
 from .failures import failures
+
+_FORMATS = " or ".join(", ".join(each.name for each in formats_for(Role.OUTPUT)).rsplit(", ", 1))
 
 
 @app.command("report")
@@ -24,6 +28,15 @@ def report_cli(
         None, "--train", help="Training data, for seen names; that of the config if not given"
     ),
     n_docs: int = typer.Option(20, "--docs", min=0, help="Docs with errors that are shown"),
+    export: Path = typer.Option(
+        None,
+        "--export",
+        help="A file for all docs with errors, to be annotated again: gold entities, with the "
+        "pipeline's suggestion as metadata",
+    ),
+    export_format: str = typer.Option(
+        "jsonl", "--export-format", help=f"The format of that file: {_FORMATS}"
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the figures as JSON as well"),
     component: str = COMPONENT,
     code: Path = CODE,
@@ -44,6 +57,8 @@ def report_cli(
             train=train,
             n_docs=n_docs,
             component=component,
+            export=export,
+            export_format=export_format,
             progress=True,
         )
     for note in figures["notes"]:
@@ -52,4 +67,5 @@ def report_cli(
         typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     else:
         total = figures["scores"][0]
+        typer.echo(figures["summary"])
         msg.good(f"F {total['f']:.3f}, P {total['p']:.3f}, R {total['r']:.3f}: {output}")

@@ -1,18 +1,24 @@
 """Calibration of a pipeline: its temperature, and thresholds by precision, on held-out data."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from numbers import Real
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 
+from ..errors import check_choice
 from ..pipeline.folders import check_output, write_pipeline
-from ..pipeline.thresholds import check_labels_of, of_each
+from ..pipeline.thresholds import check_labels_of, floor_of_each, of_each
+from . import conformal
+from .conformal import Coverage
 from .data import DataError, shared_texts, training_corpora
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of
-from .running import find_component, find_entities, gold_labels
+from .running import Found, find_component, find_entities, gold_labels
 
 if TYPE_CHECKING:
     from .calibration import Operating
@@ -29,6 +35,8 @@ class Calibration(NamedTuple):
         n_entities: How many entities the network finds in the data.
         thresholds: The threshold and its effect for each label for which a precision was asked.
         notes: What limits the result, as sentences for the user.
+        coverage: The floor of `candidates` and its effect, for each label that is written and that
+            the data has, if a coverage was asked.
     """
 
     temperature: float
@@ -38,6 +46,7 @@ class Calibration(NamedTuple):
     n_entities: int
     thresholds: dict[str, "Operating"]
     notes: list[str]
+    coverage: dict[str, Coverage]
 
 
 def calibrate(
@@ -46,17 +55,29 @@ def calibrate(
     output: str | Path | None = None,
     *,
     precision: Mapping[str, float] | None = None,
+    coverage: float | None = None,
+    coverage_unit: str = "doc",
     component: str | None = None,
     progress: bool = False,
 ) -> Calibration:
-    """Fit the temperature of a pipeline's confidences on held-out data, and thresholds if asked.
+    """Fit the temperature of a pipeline's confidences on held-out data, and what else is asked for.
 
     A temperature changes confidences but no entity; a threshold keeps less likely entities out of
-    `doc.ents`. A `Language` is calibrated in memory, and with `output` also written. If `model` is
-    a name, the calibrated pipeline is only in `output`.
+    `doc.ents`; floors of `candidates` put spans that lost into the span group. A `Language` is
+    calibrated in memory, and with `output` also written. If `model` is a name, the calibrated
+    pipeline is only in `output`.
 
     Calibration uses the entities that the component writes (see its setting `output_labels`) and
     whose label occurs in the data, which does not say whether entities of other labels are right.
+
+    A coverage of 0.95 is kept by floors for which, in new docs, the expected number of true
+    entities that are not among the candidates is at most 5 % of that of all true entities, for each
+    label. This assumes that the new docs and those of the data are exchangeable: the same kinds of
+    texts, chosen alike, annotated alike. It holds on average over such data and such docs, and not
+    for each name or each kind of text. The docs are divided at random: the temperature is fitted to
+    a third of them, and the floors to the others, as a floor must not come from the docs that
+    confidences were fitted to. A label with too few entities gets the lowest floor, and a note
+    says so. See `evaluation.conformal` for the method.
 
     Args:
         model: The pipeline, or its folder or package name.
@@ -65,6 +86,9 @@ def calibrate(
         output: The folder to write the calibrated pipeline to; None to write nothing.
         precision: The precision that the threshold of a label should reach on the data, above 0
             and at most 1, for any number of labels.
+        coverage: The share of true entities that `candidates` should keep, above 0 and below 1.
+        coverage_unit: What is exchangeable: "doc", or "entity". The latter needs fewer entities,
+            and is sound only if the entities of a doc are as good as independent.
         component: The name of the component, if the pipeline has several `rnn_ner`.
         progress: Whether to show a progress bar if standard error is a terminal.
 
@@ -76,13 +100,15 @@ def calibrate(
         OSError: Something can't be read or written.
         ValueError: The pipeline, the data or a setting is unsuitable: no such component, no
             entities, data that the pipeline was trained on (`DataError`), a precision for a label
-            that the component does not know or write, too few entities, or a precision out of
-            reach (`CalibrationError`). Then the pipeline stays as it was, and nothing is written.
+            that the component does not know or write, too few entities, a precision out of reach,
+            or a coverage that no label allows (`CalibrationError`). Then the pipeline stays as it
+            was, and nothing is written.
     """
     from . import calibration as cal
 
     targets = dict(precision or {})
     _check_targets(targets)
+    _check_coverage(coverage, coverage_unit)
     folder = None if output is None else Path(output)
     if folder is not None:
         _check_folder(folder, model)
@@ -93,15 +119,25 @@ def calibrate(
     pipe = nlp.get_pipe(name)
     labels, written = pipe.tags.labels, pipe.written_labels
     _check_written(targets, labels, written, name)
+    if coverage is not None and pipe.spans_key is None:
+        raise ValueError(
+            f"A coverage is one of the candidates in the group that spans_key names, and spans_key "
+            f"of component '{name}' is None. Set it."
+        )
     examples = examples_of(nlp, data)
     annotated = gold_labels(examples)
     _check_annotated(targets, annotated, data_name(data))
     notes = _check_held_out(nlp, examples, data_name(data))
-    batches = list(find_entities(nlp, name, examples, progress=progress))
+    parts = [examples] if coverage is None else _divided(examples)
+    first, *others = (
+        list(find_entities(nlp, name, part, annotated=annotated, progress=progress))
+        for part in parts
+    )
+    batches = list(chain(first, *others))
     correct = np.concatenate([batch.correct for batch in batches])
     label_of = np.concatenate([batch.spans.labels for batch in batches])
     before = cal.posteriors(batches, pipe.cfg["temperature"])
-    temperature = cal.fit_temperature(batches)
+    temperature = cal.fit_temperature(first)
     after = cal.posteriors(batches, temperature)
     found = {
         label: cal.threshold_for(label, target, after[own], correct[own])
@@ -127,6 +163,17 @@ def calibrate(
         settings["threshold"] = {**set_before, **thresholds, **fitted}
     elif any(thresholds.values()):
         notes.append("The thresholds are those that were set for the former confidences.")
+    covered: dict[str, Coverage] = {}
+    if coverage is not None:
+        present = [label for label in written if label in annotated]
+        covered = _covered(others[0], temperature, present, coverage, coverage_unit)
+        notes += _coverage_notes(covered, coverage, coverage_unit)
+        # What was set before stays for labels of which the data says nothing.
+        set_before = dict(zip(labels, floor_of_each(pipe.candidates, labels).tolist(), strict=True))
+        floors = {label: floor for label, floor in set_before.items() if floor <= 1}
+        settings["candidates"] = floors | {label: own.floor for label, own in covered.items()}
+    elif pipe.candidates:
+        notes.append("The floors of candidates are those that were set for former confidences.")
     result = Calibration(
         temperature,
         cal.expected_calibration_error(before, correct),
@@ -135,12 +182,65 @@ def calibrate(
         len(correct),
         found,
         notes,
+        covered,
     )
     pipe.cfg.update(settings)
     nlp.get_pipe_config(name).update(settings)
     if folder is not None:
         write_pipeline(nlp, folder)
     return result
+
+
+def _divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Divide docs at random, always alike: a third for the temperature, the others for floors."""
+    shuffled = list(examples)
+    Random(0).shuffle(shuffled)
+    n = -(-len(shuffled) // 3)
+    return shuffled[:n], shuffled[n:]
+
+
+def _covered(
+    batches: Sequence[Found], temperature: float, labels: Sequence[str], target: float, unit: str
+) -> dict[str, Coverage]:
+    """Find the floor of each label.
+
+    Raises:
+        CalibrationError: None of them keeps the coverage.
+    """
+    from .calibration import CalibrationError
+
+    evidence = conformal.collect_evidence(batches, temperature, labels)
+    covered = {label: conformal.cover(own, target, unit) for label, own in evidence.items()}
+    if not any(own.holds for own in covered.values()):
+        problems = "; ".join(_shortfall(label, own) for label, own in covered.items())
+        raise CalibrationError(f"No label allows a coverage of {target:g}: {problems}.")
+    return covered
+
+
+def _coverage_notes(covered: Mapping[str, Coverage], target: float, unit: str) -> list[str]:
+    """Describe where a coverage can't be kept, as sentences for the user."""
+    short = [_shortfall(label, own) for label, own in covered.items() if not own.holds]
+    if not short:
+        return []
+    return [
+        f"A coverage of {target:g} is not ensured for all labels. The floor of these is the lowest "
+        f"there is, {conformal.LOWEST:g}: {'; '.join(short)}."
+    ]
+
+
+def _shortfall(label: str, own: Coverage) -> str:
+    if own.entities < own.needed:
+        return (
+            f"{label} has {own.entities} entities in {own.docs} docs for it, and needs {own.needed}"
+        )
+    return f"{label} has {own.covered} of {own.entities} entities above that floor"
+
+
+def _check_coverage(coverage: float | None, unit: str) -> None:
+    check_choice("coverage_unit", unit, conformal.UNITS)
+    is_number = isinstance(coverage, Real) and not isinstance(coverage, bool)
+    if coverage is not None and not (is_number and 0 < coverage < 1):
+        raise ValueError(f"coverage must be above 0 and below 1, but got {coverage!r}.")
 
 
 def _check_targets(targets: Mapping[str, float]) -> None:

@@ -12,6 +12,7 @@ from ..formats import storage
 from ..formats.base import Role
 from ..formats.corpus import corpus_files, read_docs
 from ..formats.registry import by_suffix
+from ..pipeline.label_sets import annotated_labels, get_label_set
 
 
 class DataError(ValueError):
@@ -53,9 +54,9 @@ def check_examples(examples: Sequence[Example], name: str) -> None:
     docs = [example.reference for example in examples]
     if not docs:
         raise DataError(f"{name} has no docs.")
-    if not any(doc.has_annotation("ENT_IOB") for doc in docs):
+    if not any(doc.has_annotation("ENT_IOB") or get_label_set(doc) for doc in docs):
         raise DataError(f"None of the {len(docs)} docs of {name} has annotated entities.")
-    if not any(doc.ents for doc in docs):
+    if not any(annotated_labels(doc) for doc in docs):
         raise DataError(f"{name} is annotated, but there is no entity in its {len(docs)} docs.")
 
 

@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..pipeline.thresholds import Threshold, of_each
+from ..pipeline.thresholds import Candidates, Threshold, of_each
 from ..types import EntitySpan
 from .calibration import error_by_chance, expected_calibration_error, reliability
 from .outcomes import ERRORS, DocOutcome, Mention, Outcome
+from .workload import ALL, LEVEL, Row, coverage, operating_points
 
-ALL, NONE = "all", "none"
-LEVEL = 0.95
+__all__ = ["ALL", "LEVEL", "NONE", "Row"]  # others import the first two, and the last, from here
+
+NONE = "none"
 _RESAMPLES = 2000
 # Entities of this many tokens or more form one group.
 _LONG = 5
 # The floor of a probability, so that an error of which a model is certain has a finite cost.
 _LEAST = 1e-9
 
-Row = dict[str, Any]
 # The numbers of correct, predicted and gold entities in each doc. (3, docs)
 _Counts = NDArray[np.int64]
 
@@ -32,6 +33,7 @@ def measure(
     threshold: Threshold,
     seen: set[tuple[str, str]] | None,
     seed: int = 0,
+    candidates: Candidates = None,
 ) -> Row:
     """Compute all figures for one pipeline.
 
@@ -41,10 +43,12 @@ def measure(
         threshold: The component's setting.
         seen: Text and label of the entities in the training data; None if that is not at hand.
         seed: The seed of the resampling.
+        candidates: The component's setting.
 
     Returns:
-        The numbers of `docs` and `tokens`, the `labels`, the `threshold`, and what the functions
-        below return, each under its name; `by_length` and `by_seen` as `by_group` returns them.
+        The numbers of `docs` and `tokens`, the `labels`, the settings `threshold` and `candidates`,
+        and what the functions below and those of `workload` return, each under its name;
+        `by_length` and `by_seen` as `by_group` returns them.
     """
     labels = sorted({*labels, *(mention.label for doc in docs for mention in _all(doc))})
     return {
@@ -52,11 +56,14 @@ def measure(
         "tokens": sum(doc.n_tokens for doc in docs),
         "labels": labels,
         "threshold": threshold,
+        "candidates": candidates,
         "scores": scores(docs, labels, seed),
         "errors": errors(docs, labels),
         "confusion": confusion(docs, labels),
         "calibration": calibration(docs, labels),
         "precision_recall": precision_recall(docs, labels, threshold),
+        "coverage": coverage(docs, labels, candidates),
+        "operating_points": operating_points(docs, labels),
         "by_length": by_group(docs, _length_group, [*map(str, range(1, _LONG)), f"{_LONG}+"]),
         "by_seen": None if seen is None else by_seen(docs, seen),
     }

@@ -1,12 +1,13 @@
 """What became of each entity: gold and predicted ones, paired where they belong together."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from spacy.tokens import Span
 from spacy.training import Example
 
+from ..pipeline.label_sets import LabelSet
 from ..types import EntitySpan
 
 Kind = Literal["correct", "boundary", "label", "missed", "spurious"]
@@ -78,6 +79,13 @@ class DocOutcome:
         gold: Its annotated entities, with the posteriors that the model computes for them.
         predicted: The entities that the pipeline wrote to `doc.ents`.
         below: The entities that the network found and whose confidence is below the threshold.
+        candidates: All spans that the component offers, which its span group would hold: what it
+            found, what lost, and what was set before. None if the pipeline has no such component.
+        coarse: The tokens of those gold entities whose precise label the annotation does not say.
+        n_annotated: The number of the annotated tokens; by default, all of them are.
+        label_set: What the annotators of the doc marked; None for everything.
+        not_marked: How many of each label were found although the annotators of the doc did not
+            mark that label. These are neither right nor wrong, and nowhere else.
         outcomes: What became of `gold` and `predicted`.
     """
 
@@ -86,9 +94,16 @@ class DocOutcome:
     gold: list[Mention]
     predicted: list[Mention]
     below: list[Mention] = field(default_factory=list)
+    candidates: list[Mention] | None = None
+    coarse: frozenset[tuple[int, int]] = frozenset()
+    n_annotated: int = -1
+    label_set: LabelSet | None = None
+    not_marked: Mapping[str, int] = field(default_factory=dict)
     outcomes: list[Outcome] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.n_annotated < 0:
+            self.n_annotated = self.n_tokens
         self.outcomes = list(match(self.gold, self.predicted))
 
     @property
@@ -108,11 +123,17 @@ class DocOutcome:
         Returns:
             The outcomes in a doc that has no other entities.
         """
-        gold, predicted, below = (
-            [mention for mention in own if mention.label in labels]
-            for own in (self.gold, self.predicted, self.below)
+
+        def own(mentions: Iterable[Mention]) -> list[Mention]:
+            return [mention for mention in mentions if mention.label in labels]
+
+        return replace(
+            self,
+            gold=own(self.gold),
+            predicted=own(self.predicted),
+            below=own(self.below),
+            candidates=None if self.candidates is None else own(self.candidates),
         )
-        return DocOutcome(self.text, self.n_tokens, gold, predicted, below)
 
     def found(self) -> Iterator[tuple[Mention, bool]]:
         """Iterate over what the network found, whatever the threshold.
@@ -179,13 +200,25 @@ def project(example: Example, span: Span) -> tuple[int, int] | None:
         The first token and the one after the last; None if there are no such tokens or if some of
         them are not annotated, so that the span is neither right nor wrong.
     """
-    indices = example.alignment.x2y[span.start : span.end]
-    if not len(indices):
+    tokens = align(example, span.start, span.end)
+    if tokens is None or any(not token.ent_iob for token in example.reference[slice(*tokens)]):
         return None
-    start, end = int(indices[0]), int(indices[-1]) + 1
-    if any(not token.ent_iob for token in example.reference[start:end]):
-        return None
-    return start, end
+    return tokens
+
+
+def align(example: Example, start: int, end: int) -> tuple[int, int] | None:
+    """Find the tokens of the annotated doc that some of the predicted doc cover.
+
+    Args:
+        example: The predicted and the annotated doc.
+        start: The first token of the predicted doc.
+        end: The one after the last.
+
+    Returns:
+        The first token and the one after the last; None if there are no such tokens.
+    """
+    indices = example.alignment.x2y[start:end]
+    return (int(indices[0]), int(indices[-1]) + 1) if len(indices) else None
 
 
 def mentions(

@@ -21,6 +21,8 @@ def render_page(
     costliest: Sequence[tuple[int, float]],
     notes: Sequence[str],
     versions: dict[str, str],
+    provenance: Row,
+    summary: str,
 ) -> str:
     """Render the page about one pipeline and, if asked for, its comparison with another.
 
@@ -32,6 +34,8 @@ def render_page(
         costliest: Index and cost of the docs to show, as `figures.costliest` returns them.
         notes: What the reader should know before the figures.
         versions: Names and versions of the packages used.
+        provenance: Who was measured, on what, and when, as `report` returns it.
+        summary: A few sentences in plain language.
 
     Returns:
         The page's HTML.
@@ -49,6 +53,8 @@ def render_page(
         labels=sorted({label for row in shown for label in row["labels"]}),
         notes=notes,
         versions=versions,
+        provenance=provenance,
+        summary=summary,
     )
 
 
@@ -64,6 +70,9 @@ def _plots(figures: Row) -> dict[str, Markup]:
         drawn["reliability"] = plots.draw_reliability(figures["calibration"]["bins"])
     if figures["precision_recall"]:
         drawn["precision_recall"] = plots.draw_precision_recall(figures["precision_recall"])
+    # Without losing spans among the candidates, coverage is the recall of what was found.
+    if figures["coverage"] and figures["candidates"]:
+        drawn["coverage"] = plots.draw_coverage(figures["coverage"])
     if figures["by_seen"]:
         drawn["by_seen"] = plots.draw_groups(
             "seen", figures["by_seen"], "name in the training data", "F of seen and unseen names"

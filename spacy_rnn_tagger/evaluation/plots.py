@@ -28,6 +28,7 @@ _STYLES = ["-", "--", "-.", ":"]
 # Any: Matplotlib's type for these differs between releases.
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
+    "text.parse_math": False,  # labels may have dollars, and are no formulas
     "font.size": 9,
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -43,6 +44,7 @@ _STYLE: Any = {
     "ytick.labelcolor": _INK,
     "legend.frameon": False,
 }
+_LONGEST = 18  # characters of a label
 _WIDTH = 4.2  # inches: a phone's width, so that text is not scaled down there
 
 
@@ -72,7 +74,9 @@ def draw_scores(rows: Sequence[Row]) -> str:
                 color=_SERIES[number + 1],
                 label=name,
             )
-        axes.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=[row["label"] for row in rows])
+        axes.set(
+            xlim=(0, 1), yticks=range(len(rows)), yticklabels=[_name(row["label"]) for row in rows]
+        )
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside upper center", ncols=3)
@@ -105,9 +109,16 @@ def draw_errors(rows: Sequence[Row]) -> str:
         left = [0] * len(rows)
         for number, (key, name) in enumerate(kinds.items()):
             counts = [row[key] for row in rows]
-            labels = [row["label"] for row in rows]
-            axes.barh(labels, counts, left=left, height=0.6, color=_SERIES[number + 1], label=name)
+            axes.barh(
+                range(len(rows)),
+                counts,
+                left=left,
+                height=0.6,
+                color=_SERIES[number + 1],
+                label=name,
+            )
             left = [a + b for a, b in zip(left, counts, strict=True)]
+        axes.set(yticks=range(len(rows)), yticklabels=[_name(row["label"]) for row in rows])
         axes.invert_yaxis()
         axes.set_xlabel("errors")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
@@ -169,10 +180,31 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
             if today["precision"] is not None:
                 point = [today["recall"]], [today["precision"]]
                 axes.plot(*point, marker="o", markersize=7, color=colour)
-            axes.plot([], [], color=colour, linestyle=line, marker="o", label=row["label"])
+            axes.plot([], [], color=colour, linestyle=line, marker="o", label=_name(row["label"]))
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
         figure.legend(loc="outside lower center", ncols=3, title="dot: today's threshold")
         return _svg(figure, "precision-recall", "Precision over recall")
+
+
+def draw_coverage(rows: Sequence[Row]) -> str:
+    """Draw the coverage of each label, with its interval.
+
+    Args:
+        rows: What `workload.coverage` returns.
+
+    Returns:
+        The plot as SVG.
+    """
+    with rc_context(_STYLE):
+        figure, axes = _axes(0.9 + 0.35 * len(rows))
+        values = [row["coverage"] for row in rows]
+        ends = [[abs(row["interval"][side] - row["coverage"]) for row in rows] for side in (0, 1)]
+        axes.errorbar(values, range(len(rows)), xerr=ends, fmt="o", markersize=5, color=_SERIES[1])
+        axes.set(xlim=(0, 1.02), yticks=range(len(rows)), xlabel="true entities among candidates")
+        axes.set_yticklabels([_name(row["label"]) for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        return _svg(figure, "coverage", "Share of true entities among the candidates")
 
 
 def draw_groups(name: str, rows: Sequence[Row], axis: str, title: str) -> str:
@@ -199,6 +231,13 @@ def draw_groups(name: str, rows: Sequence[Row], axis: str, title: str) -> str:
         axes.set(ylim=(0, 1.1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="F", xlabel=axis)
         axes.grid(axis="x", visible=False)
         return _svg(figure, name, title)
+
+
+def _name(label: str) -> str:
+    """Shorten a label, so that it leaves room for the plot, and keep it from being left out."""
+    short = label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+    # Matplotlib's legends leave out names that begin with an underscore.
+    return f"\N{ZERO WIDTH SPACE}{short}" if short.startswith("_") else short
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:

@@ -34,7 +34,11 @@ def render(name: str, *, folder: "Traversable" = _SHARED, **content: Any) -> str
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(load)
     )
-    environment.filters |= {"share": format_share, "interval": format_interval}
+    environment.filters |= {
+        "share": format_share,
+        "interval": format_interval,
+        "percent": format_percent,
+    }
     return environment.get_template(name).render(
         **content,
         style=Markup(load("report.css")),
@@ -45,6 +49,11 @@ def render(name: str, *, folder: "Traversable" = _SHARED, **content: Any) -> str
 def format_share(value: float | None) -> str:
     """Write a number between 0 and 1 with two digits; a dash for None."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def format_percent(value: float | None) -> str:
+    """Write a share in per cent, with a digit after the point; a dash for None."""
+    return "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def format_interval(value: Sequence[float] | None) -> str:

@@ -3,9 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 from spacy.language import Language
@@ -14,10 +12,13 @@ from spacy.training import Example
 from ..errors import check_at_least
 from ..io import check_file, suffix_of, write_whole
 from .data import DataError, shared_texts, training_corpora
+from .exporting import check_export, export_docs
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of, repeatable
 from .outcomes import DocOutcome, Mention
+from .provenance import describe_data, describe_model, utc_now, versions
 from .running import find_component, find_outcomes, silent_labels
-from .scope import find_scope
+from .scope import find_label_sets, find_scope, label_sets_note
+from .summary import summarise
 
 
 def report(
@@ -29,6 +30,8 @@ def report(
     train: Data | None = None,
     n_docs: int = 20,
     component: str | None = None,
+    export: str | Path | None = None,
+    export_format: str = "jsonl",
     progress: bool = False,
 ) -> dict[str, Any]:
     """Measure what a pipeline does on annotated data, and write a page about it.
@@ -38,8 +41,10 @@ def report(
 
     The labels that are scored are those that occur in the data, without those that the pipeline
     keeps silent by the setting `output_labels`. Entities of other labels count neither as right nor
-    as wrong, and `notes` names them. All entities of a label that the pipeline does not know count
-    as missed. Two pipelines are compared on the labels that are scored for both.
+    as wrong, and `notes` names them. Likewise, in docs whose annotators marked some labels only
+    (see `pipeline.label_sets`), entities of others are not counted. All entities of a label that
+    the pipeline does not know count as missed. Two pipelines are compared on the labels that are
+    scored for both.
 
     Args:
         model: The pipeline, or its folder or package name.
@@ -52,6 +57,9 @@ def report(
             training corpus that the pipeline's config names.
         n_docs: How many docs with errors to show at most, the costliest first.
         component: The name of the component, if the pipeline has several `rnn_ner`.
+        export: The file to write all docs with errors to, the costliest first, as gold annotation
+            with the pipeline's suggestion in its metadata. None to write none.
+        export_format: The name of the format of that file, such as "jsonl".
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Returns:
@@ -60,24 +68,39 @@ def report(
         found and the data lacks, and `not_written`, which the data has and the pipeline keeps
         silent; `comparison` (None, or `model`, the `labels` that are compared, `left_out` of the
         other pipeline, and `scores`, as `figures.compare` returns them); the names `model` and
-        `data`; `notes` (sentences for the user); `versions`; and `docs_with_errors`.
+        `data`; `provenance` (`date`, in UTC, and name, version and hash of the content for `model`,
+        the model that it is compared `with`, or None, and `data`); `summary` (a few sentences in
+        plain language); `label_sets` (None, or the number of `docs` whose annotators marked some
+        labels only, and how many entities of each other label were found there, `not_marked`);
+        `notes` (sentences for the user); `versions`; and `docs_with_errors`.
 
     Raises:
         ModuleNotFoundError: The extra `evaluation` is not installed.
         OSError: Something can't be read or written.
         ValueError: A pipeline, the data or a setting is unsuitable, or the pipeline writes none of
-            the labels that the data has.
+            the labels that the data has. Nothing is written.
     """
     from . import figures as fig
 
     check_at_least("n_docs", n_docs, 0)
     file = None if output is None else Path(output)
-    if file is not None:
-        check_file(file)
+    exported = None if export is None else Path(export)
+    for each in (file, exported):
+        if each is not None:
+            check_file(each)
+    if file is not None and exported is not None and file.absolute() == exported.absolute():
+        raise ValueError(f"{file} is named twice: for the report, and for docs with errors.")
+    check_export(export_format)
     data = repeatable(data)
     nlp = pipeline_of(model)
     name = find_component(nlp, component)
     examples = examples_of(nlp, data)
+    provenance: dict[str, Any] = {
+        "date": utc_now(),
+        "model": describe_model(nlp),
+        "with": None,
+        "data": describe_data(examples),
+    }
     seen, notes = _beside_training(nlp, examples, train)
     every = find_outcomes(nlp, name, examples, progress=progress)
     scope = find_scope(every, silent_labels(nlp))
@@ -90,10 +113,15 @@ def report(
     docs = [doc.of_labels(scope.labels) for doc in every]
     notes += _unknown_labels(docs, nlp.get_pipe(name).tags.labels if name else ())
     threshold = nlp.get_pipe(name).cfg["threshold"] if name else 0.0
-    figures = fig.measure(docs, scope.labels, threshold, seen)
-    figures |= {"left_out": scope.left_out, "comparison": None}
+    candidates = nlp.get_pipe(name).cfg["candidates"] if name else None
+    label_sets = find_label_sets(every)
+    if label_sets is not None:
+        notes.append(label_sets_note(label_sets, data_name(data)))
+    figures = fig.measure(docs, scope.labels, threshold, seen, candidates=candidates)
+    figures |= {"left_out": scope.left_out, "label_sets": label_sets, "comparison": None}
     if compare is not None:
         other = pipeline_of(compare)
+        provenance["with"] = describe_model(other)
         theirs = find_outcomes(
             other, find_component(other), examples_of(other, data), progress=progress
         )
@@ -110,12 +138,20 @@ def report(
     about: dict[str, Any] = {
         "model": pipeline_name(model),
         "data": data_name(data),
+        "provenance": provenance,
+        "summary": summarise(pipeline_name(model), figures),
         "notes": notes,
-        "versions": _versions(),
+        "versions": versions(),
     }
-    costliest = fig.costliest(docs, n_docs)
+    every_error = fig.costliest(docs, len(docs))
+    costliest = every_error[:n_docs]
     shown = [_as_data(number, spent, docs[number]) for number, spent in costliest]
     found = {**about, **figures, "docs_with_errors": shown}
+    annotation = None
+    if exported is not None:
+        numbers = [number for number, _ in every_error]
+        names = {"source": data_name(data), "model": pipeline_name(model)}
+        annotation = export_docs(examples, docs, every, numbers, form=export_format, **names)
     if file is not None:
         if suffix_of(file) == ".json":
             content = json.dumps(found, indent=2, ensure_ascii=False)
@@ -124,12 +160,9 @@ def report(
 
             content = render_page(**about, figures=figures, docs=docs, costliest=costliest)
         write_whole(file, content.encode("utf-8"))
+    if exported is not None and annotation is not None:
+        write_whole(exported, annotation)
     return found
-
-
-def _versions() -> dict[str, str]:
-    versions = {package: version(package) for package in ("spacy-rnn-tagger", "spacy", "thinc")}
-    return {**versions, "python": python_version()}
 
 
 def _beside_training(

@@ -1,12 +1,13 @@
 """Running a pipeline over annotated docs: up to our component and its network, then to the end."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 from tqdm import tqdm
@@ -14,10 +15,12 @@ from tqdm import tqdm
 from ..arrays import BoolArray
 from ..crf.tag_scheme import Spans
 from ..pipeline.inference import Inference
+from ..pipeline.label_sets import annotated_labels, coarse_spans, get_label_set
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..pipeline.span_groups import spans_with_confidence
 from ..types import EntitySpan
-from .outcomes import DocOutcome, describe, mentions, project
+from .judging import Judged, judge
+from .outcomes import DocOutcome, Mention, align, describe, mentions
 
 # The group that the component writes to during evaluation, whatever its own setting.
 _KEY = "spacy_rnn_tagger.evaluation"
@@ -30,11 +33,13 @@ class Found(NamedTuple):
         inference: The scores of the batch, and what follows from them.
         spans: The entities that can be judged, whatever their confidence. [S]
         correct: Which of them are right. (S,)
+        examples: The docs, as the components before ours leave them. [B]
     """
 
     inference: Inference
     spans: Spans
     correct: BoolArray
+    examples: Sequence[Example] = ()
 
 
 def find_component(nlp: Language, name: str | None = None) -> str | None:
@@ -75,50 +80,65 @@ def silent_labels(nlp: Language) -> set[str]:
 
 
 def gold_labels(examples: Iterable[Example]) -> set[str]:
-    """Collect the labels of the annotated entities."""
-    return {ent.label_ for example in examples for ent in example.reference.ents}
+    """Collect the labels of the annotated entities, and those that coarse ones stand for."""
+    return {label for example in examples for label in annotated_labels(example.reference)}
 
 
 def find_entities(
-    nlp: Language, component: str, examples: Sequence[Example], *, progress: bool = False
+    nlp: Language,
+    component: str,
+    examples: Sequence[Example],
+    *,
+    annotated: Collection[str] | None = None,
+    progress: bool = False,
 ) -> Iterator[Found]:
     """Run the network of a component over docs, and judge the entities that it finds.
 
-    Only entities of labels that are written and that occur in the annotation are judged. The
-    predicted docs of the examples are left as the components before it leave them.
+    Only entities of labels that are written, that occur in the annotation, and that the annotators
+    of the doc marked are judged. The predicted docs of the examples are left as the components
+    before it leave them.
 
     Args:
         nlp: The pipeline.
         component: The name of the component.
         examples: The docs.
+        annotated: The labels that occur in the annotation; by default, in that of these docs.
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Yields:
         What was found in each batch of docs.
     """
     pipe = nlp.get_pipe(component)
-    annotated = gold_labels(examples)
+    annotated = gold_labels(examples) if annotated is None else annotated
+    silent = silent_labels(nlp)
     for batch in _batches(nlp, examples, progress):
         _run(nlp, batch, disable=nlp.pipe_names[nlp.pipe_names.index(component) :])
         inference = pipe.infer([example.predicted for example in batch])
         spans = inference.entities()
         correct = [
-            _is_correct(example, span, annotated)
+            verdict
             for example, own in zip(batch, inference.locate(spans), strict=True)
-            for span in own
+            for verdict in _verdicts(example, own, annotated, silent)
         ]
         judged = np.array([verdict is not None for verdict in correct], dtype=bool)
         right = np.array([bool(verdict) for verdict in correct], dtype=bool)
-        yield Found(inference, spans.select(judged), right[judged])
+        yield Found(inference, spans.select(judged), right[judged], batch)
 
 
-def _is_correct(example: Example, span: EntitySpan, annotated: Collection[str]) -> bool | None:
-    """Judge an entity; None if the annotation does not say whether it is right."""
-    start, end, label = span
-    tokens = project(example, example.predicted[start:end])
-    if tokens is None or label not in annotated:
-        return None
-    return any((ent.start, ent.end) == tokens and ent.label_ == label for ent in example.y.ents)
+def _verdicts(
+    example: Example,
+    found: Sequence[EntitySpan],
+    annotated: Collection[str],
+    silent: Collection[str],
+) -> Iterator[bool | None]:
+    """Judge new entities of a doc; None if the annotation does not say whether one is right."""
+    doc = example.predicted
+    spans = [Span(doc, *place) for place in found]
+    judged = judge(example, [*doc.ents, *spans], silent)
+    gold = {_entity_span(ent) for ent in judged.gold}
+    for span in spans:
+        place = judged.place(span) if span.label_ in annotated else None
+        yield None if place is None else place in gold
 
 
 def find_outcomes(
@@ -140,18 +160,20 @@ def find_outcomes(
         The outcomes in each doc.
     """
     outcomes: list[DocOutcome] = []
+    silent = silent_labels(nlp)
     for batch in _batches(nlp, examples, progress):
-        gold: Sequence[Sequence[float | None]] = [[None] * len(eg.reference.ents) for eg in batch]
+        views: Sequence[_View | None] = [None] * len(batch)
         if component is None:
             _run(nlp, batch)
         else:
             at = nlp.pipe_names.index(component)
             pipe = nlp.get_pipe(component)
             _run(nlp, batch, disable=nlp.pipe_names[at:])
-            gold = _gold_posteriors(pipe, batch)
+            views = _views(pipe, batch)
             with _confidences_written(pipe):
                 _run(nlp, batch, disable=nlp.pipe_names[:at])
-        outcomes += map(_outcome, batch, gold)
+        for example, view in zip(batch, views, strict=True):
+            outcomes.append(_outcome(example, view, silent))
     return outcomes
 
 
@@ -169,26 +191,71 @@ def _run(nlp: Language, batch: list[Example], disable: Sequence[str] = ()) -> No
         example.predicted = doc
 
 
-def _gold_posteriors(
-    pipe: RNNEntityRecognizer, batch: Sequence[Example]
-) -> list[list[float | None]]:
-    """Compute the posteriors of the annotated entities; zero where the model can't find them."""
+class _View(NamedTuple):
+    """What the network says of a doc, in the tokens of the annotated doc.
+
+    Later components may merge or split the tokens of the predicted doc, so it is kept in these.
+
+    Attributes:
+        gold: The posterior of each annotated entity; zero where the model can't find it.
+        candidates: What the component's span group would hold, with confidences.
+    """
+
+    gold: dict[EntitySpan, float]
+    candidates: list[tuple[EntitySpan, float]]
+
+
+def _views(pipe: RNNEntityRecognizer, batch: Sequence[Example]) -> list[_View]:
+    """Run the network over docs as the components before it leave them."""
     inference = pipe.infer([example.predicted for example in batch])
+    views: list[_View] = []
     known: list[list[EntitySpan]] = []
-    numbers: list[list[int]] = []
+    names: list[list[EntitySpan]] = []
     for example in batch:
+        gold = dict.fromkeys(_possible_gold(example.reference), 0.0)
+        views.append(_View(gold, []))
         known.append([])
-        numbers.append([])
-        for number, ent in enumerate(example.reference.ents):
-            tokens = example.alignment.y2x[ent.start : ent.end]
-            if len(tokens) and ent.label_ in pipe.tags.labels:
-                known[-1].append((int(tokens[0]), int(tokens[-1]) + 1, ent.label_))
-                numbers[-1].append(number)
-    found: list[list[float | None]] = [[0.0] * len(eg.reference.ents) for eg in batch]
-    for own, rows, p in zip(found, numbers, inference.posteriors_of(known), strict=True):
-        for number, value in zip(rows, p.tolist(), strict=True):
-            own[number] = value
-    return found
+        names.append([])
+        for name in gold:
+            tokens = example.alignment.y2x[name[0] : name[1]]
+            if len(tokens) and name[2] in pipe.tags.labels:
+                known[-1].append((int(tokens[0]), int(tokens[-1]) + 1, name[2]))
+                names[-1].append(name)
+    for view, own, values in zip(views, names, inference.posteriors_of(known), strict=True):
+        view.gold.update(zip(own, values.tolist(), strict=True))
+    for example, view, offered in zip(batch, views, _find_offered(pipe, inference), strict=True):
+        preset = [(_entity_span(ent), 1.0) for ent in example.predicted.ents]
+        for (start, end, label), p in (*preset, *offered):
+            tokens = align(example, start, end)
+            if tokens is not None:
+                view.candidates.append(((*tokens, label), p))
+    return views
+
+
+def _possible_gold(reference: Doc) -> Iterator[EntitySpan]:
+    """Iterate over annotated entities: coarse ones under all labels that they stand for."""
+    yield from map(_entity_span, reference.ents)
+    label_set = get_label_set(reference)
+    for span in coarse_spans(reference) if label_set else ():
+        for label in label_set.coarse[span.label_] if label_set else ():
+            yield span.start, span.end, label
+
+
+def _find_offered(
+    pipe: RNNEntityRecognizer, inference: Inference
+) -> list[list[tuple[EntitySpan, float]]]:
+    """Find what a component's span group holds of what its network found, by its settings.
+
+    Args:
+        pipe: The component.
+        inference: What follows from its network's scores.
+
+    Returns:
+        For each doc, the spans in its tokens, with their confidences.
+    """
+    spans, p, _ = pipe.find_scored(inference)
+    scores = iter(p.tolist())
+    return [[(place, next(scores)) for place in own] for own in inference.locate(spans)]
 
 
 @contextmanager
@@ -202,21 +269,46 @@ def _confidences_written(pipe: RNNEntityRecognizer) -> Iterator[None]:
         pipe.cfg.update(before)
 
 
-def _outcome(example: Example, gold: Sequence[float | None]) -> DocOutcome:
+def _outcome(example: Example, view: _View | None, silent: Collection[str]) -> DocOutcome:
     doc = example.predicted
     known = {_entity_span(span): value for span, value in spans_with_confidence(doc, _KEY)}
     entities = {_entity_span(ent) for ent in doc.ents}
     below = [span for span in doc.spans.pop(_KEY, ()) if _entity_span(span) not in entities]
+    judged = judge(example, [*doc.ents, *below], silent)
+    reference = judged.example.reference
+    marked = [ent for ent in doc.ents if judged.marks(ent.label_)]
+    marked_below = [span for span in below if judged.marks(span.label_)]
     return DocOutcome(
-        text=example.reference.text,
-        n_tokens=len(example.reference),
+        text=reference.text,
+        n_tokens=len(reference),
         gold=[
-            describe(ent, ent.label_, p)
-            for ent, p in zip(example.reference.ents, gold, strict=True)
+            describe(ent, ent.label_, None if view is None else view.gold[_entity_span(ent)])
+            for ent in judged.gold
         ],
-        predicted=mentions(example, doc.ents, [known.get(_entity_span(ent)) for ent in doc.ents]),
-        below=mentions(example, below, [known[_entity_span(span)] for span in below]),
+        predicted=mentions(
+            judged.example, marked, [known.get(_entity_span(ent)) for ent in marked]
+        ),
+        below=mentions(
+            judged.example, marked_below, [known[_entity_span(span)] for span in marked_below]
+        ),
+        candidates=None if view is None else _offered(judged, view),
+        coarse=judged.coarse,
+        n_annotated=sum(token.ent_iob != 0 for token in reference),
+        label_set=judged.label_set,
+        not_marked=Counter(
+            span.label_ for span in (*doc.ents, *below) if not judged.marks(span.label_)
+        ),
     )
+
+
+def _offered(judged: Judged, view: _View) -> list[Mention]:
+    """Describe the candidates that can be judged."""
+    reference = judged.example.reference
+    found = []
+    for (start, end, label), p in view.candidates:
+        if judged.marks(label) and all(token.ent_iob for token in reference[start:end]):
+            found.append(describe(reference[start:end], label, p))
+    return found
 
 
 def _entity_span(span: Span) -> EntitySpan:

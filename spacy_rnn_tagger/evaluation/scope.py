@@ -4,11 +4,14 @@ A pipeline is not punished for labels that the data lacks: nobody annotated thes
 one is neither right nor wrong. Nor is it for labels that it keeps silent by the setting
 `output_labels`: they were never to be written. In both cases the report names what it leaves out.
 A label of the data that a pipeline does not know at all is scored: its entities are missed.
+
+Where the annotators of a doc marked some labels only, entities of others are neither right nor
+wrong in that doc.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .outcomes import DocOutcome
 
@@ -76,5 +79,42 @@ def find_scope(docs: Sequence[DocOutcome], silent: Collection[str]) -> Scope:
     return Scope(labels, not_in_data, not_written)
 
 
-def _counted(labels: dict[str, int]) -> str:
+def find_label_sets(docs: Sequence[DocOutcome]) -> dict[str, Any] | None:
+    """Count docs whose annotators marked some labels only, and what else was found there.
+
+    Args:
+        docs: All outcomes in each doc.
+
+    Returns:
+        The number of these `docs`, and `not_marked`, how many entities of each label were found
+        that the annotators of the doc did not mark, whatever the threshold; None if there are no
+        such docs.
+    """
+    own = [doc for doc in docs if doc.label_set is not None]
+    if not own:
+        return None
+    counts = sum((Counter(doc.not_marked) for doc in own), Counter[str]())
+    return {"docs": len(own), "not_marked": dict(sorted(counts.items()))}
+
+
+def label_sets_note(found: Mapping[str, Any], data: str) -> str:
+    """Describe what label sets leave out, as sentences for the user.
+
+    Args:
+        found: What `find_label_sets` returns.
+        data: The name of the data.
+
+    Returns:
+        The sentences.
+    """
+    note = (
+        f"The annotators of {found['docs']:,} docs of {data} marked some labels only, or coarser "
+        "ones. What they did not mark counts neither as right nor as wrong"
+    )
+    if found["not_marked"]:
+        return f"{note}; found there, and not counted: {_counted(found['not_marked'])}."
+    return f"{note}."
+
+
+def _counted(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} ({n:,})" for label, n in labels.items())

@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import islice
 from typing import Any
@@ -17,7 +17,9 @@ from spacy.util import check_lexeme_norms, minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, set_dropout_rate
 
-from ..crf.tag_scheme import TagScheme
+from ..arrays import BoolArray
+from ..crf.posteriors import Posteriors
+from ..crf.tag_scheme import Spans, TagScheme
 from ..errors import check_at_least, listed
 from ..layers.vocabulary import build_vocabularies
 from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
@@ -29,7 +31,7 @@ from .scorer import comparable, score_entities
 from .serialization import ConfiguredPipe
 from .settings import CONFIGURED, DEFAULTS, Settings, check_output_labels
 from .span_groups import SPANS_KEY, write_group
-from .thresholds import Threshold, check_labels_of, of_each
+from .thresholds import Candidates, Threshold, check_labels_of, floor_of_each, of_each
 
 default_model_config = """
 [model]
@@ -85,7 +87,7 @@ def make_rnn_ner(
     model: TaggerModel,
     scheme: str,
     spans_key: str | None,
-    candidates: float | None,
+    candidates: float | dict[str, float] | None,
     threshold: float | dict[str, float],
     temperature: float,
     incorrect_spans_key: str | None,
@@ -125,7 +127,9 @@ class RNNEntityRecognizer(ConfiguredPipe):
         spans_key: The group in `doc.spans` that holds the entities with their exact probabilities,
             in `attrs["scores"]`; `confidence` reads one. None for no group, and nothing is
             computed.
-        candidates: Write to that group also the spans that lost, down to this probability, above 0.
+        candidates: Write to that group also the spans that lost, down to this probability, above 0;
+            one for all labels or one for each that is named. No losing span of the others is
+            written, nor any if it is None.
         threshold: The least probability with which an entity is written to `doc.ents`, from 0 to 1;
             one for all labels or one for each that is named. What is below it stays in the group.
         temperature: What scores are divided by before they become probabilities; `spacy rnn
@@ -149,7 +153,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         *,
         scheme: str = "BILUO",
         spans_key: str | None = SPANS_KEY,
-        candidates: float | None = None,
+        candidates: Candidates = None,
         threshold: Threshold = 0.0,
         temperature: float = 1.0,
         incorrect_spans_key: str | None = None,
@@ -241,8 +245,9 @@ class RNNEntityRecognizer(ConfiguredPipe):
             labels: The labels, as `spacy init labels` writes them; taken from the sample if None.
 
         Raises:
-            ValueError, TypeError: The sample is empty or not of examples (spaCy's E923, E930), or a
-                threshold or `output_labels` names a label that the component does not have.
+            ValueError, TypeError: The sample is empty or not of examples (spaCy's E923, E930), or
+                `threshold`, `candidates` or `output_labels` names a label that the component does
+                not have.
 
         Warns:
             UserWarning: Entities whose borders are not those of tokens, all of them at once. Their
@@ -253,6 +258,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         found, misaligned = survey(get_examples())
         self._add_labels(check_labels(found) if labels is None else labels)
         check_labels_of(self.threshold, self.tags.labels)
+        check_labels_of(self.candidates, self.tags.labels, name="candidates")
         check_output_labels(self.output_labels, self.tags.labels)
         if misaligned:
             warnings.warn(
@@ -277,14 +283,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
         thresholds = of_each(self.threshold, inference.tags.labels)
         if self.spans_key is None and not thresholds.any():
             return [Prediction(own, [], []) for own in inference.locate(inference.entities())]
-        inference.sum_first()
-        if self.candidates is None:
-            spans = inference.entities()
-            p = inference.posteriors(spans)
-            is_entity = p >= thresholds[spans.labels]
-        else:
-            spans, p, is_best = inference.candidates(self.candidates)
-            is_entity = is_best & (p >= thresholds[spans.labels])
+        spans, p, is_best = self.find_scored(inference)
+        is_entity = is_best & (p >= thresholds[spans.labels])
         scores = iter(p.tolist())
         found = inference.locate(spans)
         entities = found if is_entity.all() else inference.locate(spans.select(is_entity))
@@ -335,6 +335,27 @@ class RNNEntityRecognizer(ConfiguredPipe):
         if not self.tags.labels:
             raise ValueError(Errors.E143.format(name=self.name))
         return self._infer(docs)
+
+    def find_scored(self, inference: Inference) -> tuple[Spans, Posteriors, BoolArray]:
+        """Find what the group holds of what the network found: entities, and `candidates`.
+
+        Args:
+            inference: What follows from the network's scores, as `infer` returns it.
+
+        Returns:
+            The spans, their posteriors, and which of them are entities of the best analysis,
+            whatever the threshold. [S], (S,), (S,)
+        """
+        inference.sum_first()
+        floors = floor_of_each(self.candidates, inference.tags.labels)
+        if not len(floors) or np.isinf(least := float(floors.min())):
+            spans = inference.entities()
+            return spans, inference.posteriors(spans), np.ones(len(spans.starts), dtype=bool)
+        spans, p, is_best = inference.candidates(least)
+        if isinstance(self.candidates, Mapping):
+            kept = is_best | (p >= floors[spans.labels])
+            spans, p, is_best = spans.select(kept), p[kept], is_best[kept]
+        return spans, p, is_best
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """Find the n likeliest analyses of each doc, with their exact probabilities.

@@ -12,7 +12,7 @@ import numpy as np
 from ..crf.tag_scheme import SCHEMES
 from ..errors import check_choice
 from .span_groups import SPANS_KEY
-from .thresholds import check_labels_of, check_threshold
+from .thresholds import check_candidates, check_labels_of, check_threshold
 
 # What can be changed in a trained component, and what the factory has for it.
 DEFAULTS: dict[str, Any] = {
@@ -171,8 +171,9 @@ def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) ->
     if not (_is_number(temperature) and 0 < temperature < math.inf):
         raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
     candidates = values.get("candidates")
-    if candidates is not None and not (_is_number(candidates) and 0 < candidates <= 1):
-        raise ValueError(f"candidates must be above 0 and at most 1, but got {candidates!r}.")
+    check_candidates(candidates)
+    if "candidates" in new and values.get("labels"):
+        check_labels_of(candidates, values["labels"], name="candidates")
     if candidates is not None and values.get("spans_key") is None:
         raise ValueError("candidates are written to the group that spans_key names; it is None.")
     if "threshold" in new:

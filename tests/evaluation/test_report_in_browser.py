@@ -4,8 +4,11 @@ import re
 import shutil
 
 import pytest
+import spacy
+from spacy.tokens import Span
 
 from spacy_rnn_tagger import report
+from spacy_rnn_tagger.evaluation.data import read_examples
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -137,3 +140,75 @@ def test_docs_are_filtered(open_page, figures):
     word = re.split(r"\W", page.locator("mark.entity").first.inner_text())[0]
     page.fill("#filter-text", word.upper())
     assert 0 < shown() <= len(docs)
+
+
+# What would be a formula, markup, hidden in a legend, or too wide.
+NAMES = [r"US$\frac{$", "_hidden <b>$x^2$ & co</b>", "name_without_a_space_" * 4, "A name " * 12]
+
+
+@pytest.fixture(scope="module")
+def strange(evaluated):
+    """A page about labels with strange names, and candidates that are calibrated."""
+    nlp = spacy.load(evaluated / "model")
+    pipe = nlp.get_pipe("rnn_ner")
+    dict.__setitem__(pipe.cfg, "labels", NAMES[:2])
+    for label in NAMES:
+        nlp.vocab.strings.add(label)
+    pipe.candidates = {NAMES[0]: 0.01, NAMES[1]: 0.02}
+    numbers = {"FAC": 0, "GPE": 1}
+    docs = []
+    for n, example in enumerate(read_examples(nlp, evaluated / "test.spacy")):
+        doc = example.reference
+        names = [NAMES[(numbers[ent.label_] + 2 * (n % 9 == 0)) % 4] for ent in doc.ents]
+        ents = zip(doc.ents, names, strict=True)
+        doc.set_ents([Span(doc, ent.start, ent.end, name) for ent, name in ents])
+        docs.append(doc)
+    figures = report(nlp, docs, evaluated / "strange.html", compare=nlp)
+    assert figures["coverage"] and figures["operating_points"]
+    return evaluated / "strange.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_strange_labels_leave_the_page_as_it_is(open_page, strange, scheme, width):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.goto(strange.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a, .hash"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5
+    for name in NAMES:
+        heading = page.locator("#scores tbody th").filter(has_text=name.strip())
+        playwright.expect(heading).to_have_count(1)
+    assert page.locator("#confidence svg text").filter(has_text="_hidden").count()
+
+
+def test_wide_tables_scroll_on_a_phone(open_page, strange):
+    """By touch and by keyboard; the label of a row stays where it is."""
+    page = open_page(viewport={"width": 360, "height": 800})
+    page.goto(strange.as_uri())
+    wide = page.locator("#person .scroll").last
+    assert wide.evaluate("box => box.scrollWidth > 1.5 * box.clientWidth")
+    wide.focus()
+    heading = wide.locator("tbody th").first
+    before = heading.bounding_box()["x"]
+    last = wide.locator("tbody tr").first.locator("td").last
+    assert last.bounding_box()["x"] > 360
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("box => box.scrollLeft > 0", arg=wide.element_handle())
+    wide.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    assert last.bounding_box()["x"] + last.bounding_box()["width"] <= 360
+    assert abs(heading.bounding_box()["x"] - before) < 1
+    boxes = page.locator(".scroll").evaluate_all(
+        "all => all.map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
+    )
+    assert len(boxes) > 7 and all(index == 0 and name for index, name in boxes)
+
+
+def test_who_what_and_when_is_at_hand(open_page, figures):
+    page = open_page()
+    about = page.locator("#about")
+    facts = figures["provenance"]
+    playwright.expect(about).to_contain_text(facts["model"]["sha256"])
+    playwright.expect(about).to_contain_text(facts["data"]["sha256"])
+    playwright.expect(page.locator("header time")).to_have_attribute("datetime", facts["date"])
+    playwright.expect(page.locator("header .summary")).to_have_text(figures["summary"])

@@ -157,6 +157,29 @@ def test_candidates_are_all_above_the_floor(nlp, scheme):
     assert entities - likely, "the last floor is above them all; they stay"
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_candidates_of_each_label_have_a_floor_of_their_own(nlp, scheme):
+    """A label that is not named has its entities alone."""
+    pipe = eager(nlp, candidates=1e-6, scheme=scheme)
+    every = scored(pipe(Doc(nlp.vocab, words=WORDS * 2)))
+    losing = {"FAC": 0, "GPE": 0}
+    for floors in ({"FAC": 0.001, "GPE": 0.2}, {"FAC": 0.3, "GPE": 0.01}, {"GPE": 0.002}, {}):
+        pipe.candidates = floors
+        doc = pipe(Doc(nlp.vocab, words=WORDS * 2))
+        entities = set(places(doc.ents))
+        likely = {place for place, p in every.items() if p >= floors.get(place[2], np.inf)}
+        assert set(scored(doc)) == likely | entities
+        assert all(p == pytest.approx(every[place]) for place, p in scored(doc).items())
+        for _, _, label in likely - entities:
+            losing[label] += 1
+    assert all(losing.values())
+
+
+def test_candidates_of_a_label_that_training_does_not_find(nlp):
+    with pytest.raises(ValueError, match="label of candidates must be one of .* but got 'NOPE'"):
+        trained(nlp, steps=1, candidates={"NOPE": 0.1})
+
+
 def test_confidence_of_candidates_of_one_place(nlp):
     """The labels need not be in the order of the alphabet."""
     doc = eager(nlp, labels=("GPE", "FAC", "A"), candidates=1e-6)(Doc(nlp.vocab, words=WORDS))
@@ -385,3 +408,17 @@ def test_a_merged_doc_says_that_its_scores_are_gone(nlp):
     assert len(merged.ents) == 2 * len(docs[0].ents)
     with pytest.raises(KeyError, match="from_docs"):
         confidence(merged.ents[0])
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_doubts_about_docs_equal_enumeration(nlp, scheme, decoder, temperature):
+    config = {"model": {"decoder": decoder}, "scheme": scheme, "temperature": temperature}
+    pipe = eager(nlp, labels=LABELS, **config)
+    for doc, known in cases(nlp):
+        wanted = np.array(sorted(enumerated(pipe, doc, **known).values(), reverse=True))
+        inference = pipe.infer([doc, Doc(nlp.vocab)])
+        entropy = -(wanted * np.log(wanted)).sum()
+        assert inference.entropies() == pytest.approx([entropy, 0], abs=1e-5)
+        assert inference.best_probabilities() == pytest.approx([wanted[0], 1], abs=1e-5)
