@@ -7,6 +7,7 @@ module is private and may change.
 What the commands do, under the same names:
 
 - `annotate`: tag a whole corpus in shards, resumably.
+- `audit`: rank annotation by how improbable it is, to find what is wrong.
 - `calibrate`: fit confidences, and thresholds by precision, on held-out data.
 - `convert`: convert annotated text to spaCy's binary format.
 - `distill`: train a `rnn_ner` on what another pipeline finds in raw text.
@@ -14,6 +15,7 @@ What the commands do, under the same names:
 - `init_config`: create a config for `spacy train` with the tuned settings.
 - `init_vectors`: create a table of word vectors from a package or file, for `spacy train`.
 - `report`: measure a pipeline on annotated data, and write a page about it.
+- `select`: choose the texts that a pipeline can learn most from, to annotate next.
 
 The component and what it finds:
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from .onnx.exporting import export
     from .pipeline.rnn_ner import RNNEntityRecognizer
     from .pipeline.span_groups import confidence, set_span_extension
+    from .review.auditing import audit
+    from .review.selecting import select
     from .training.configs import init_config
     from .training.converting import convert
     from .training.vectors import init_vectors
@@ -57,6 +61,7 @@ __all__ = [
     "RNNEntityRecognizer",
     "__version__",
     "annotate",
+    "audit",
     "calibrate",
     "confidence",
     "convert",
@@ -65,6 +70,7 @@ __all__ = [
     "init_config",
     "init_vectors",
     "report",
+    "select",
     "set_span_extension",
     "tune_process",
 ]
@@ -74,6 +80,7 @@ _MODULES = {
     "Analysis": "types",
     "RNNEntityRecognizer": "pipeline.rnn_ner",
     "annotate": "bulk.annotating",
+    "audit": "review.auditing",
     "calibrate": "evaluation.calibrating",
     "confidence": "pipeline.span_groups",
     "convert": "training.converting",
@@ -82,6 +89,7 @@ _MODULES = {
     "init_config": "training.configs",
     "init_vectors": "training.vectors",
     "report": "evaluation.reporting",
+    "select": "review.selecting",
     "set_span_extension": "pipeline.span_groups",
 }
 

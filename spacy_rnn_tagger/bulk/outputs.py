@@ -29,7 +29,7 @@ def write_shard(
     files = _packed(by_name(form, Role.OUTPUT).configured(writing or Writing()), name, tagged)
     errors = storage.join(folder, errors_name(name))
     if failed := [each for each in tagged if each.error is not None]:
-        storage.write(errors, b"".join(map(_error_line, failed)))
+        storage.write(errors, b"".join(map(error_line, failed)))
     else:
         storage.remove(errors)  # of a run that was killed before it wrote the shard
     for file, content in files.items():
@@ -93,7 +93,8 @@ def _packed(form: Format, name: str, tagged: Sequence[Tagged]) -> dict[str, byte
     return form.files(stem, [row for each, row in rows if each.error is None])
 
 
-def _error_line(tagged: Tagged) -> bytes:
+def error_line(tagged: Tagged) -> bytes:
+    """Write a record that failed, and why, as a line of JSON."""
     record = tagged.record
     row = {
         "source": record.source,

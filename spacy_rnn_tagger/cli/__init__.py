@@ -16,12 +16,14 @@ spacy_app.add_typer(app)
 
 from . import (  # noqa: E402, F401 - they add commands
     annotate,
+    audit,
     calibrate,
     convert,
     distill,
     export,
     init_config,
     report,
+    select,
     summary,
     tag,
     vectors,

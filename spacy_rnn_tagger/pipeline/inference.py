@@ -7,12 +7,14 @@ from itertools import islice
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray
+from ..arrays import BoolArray, FloatArray, IntArray
+from ..crf.entropy import path_entropies
 from ..crf.forward_backward import LogSums, log_sums
 from ..crf.lattice import Lattice
 from ..crf.n_best import n_best_paths
 from ..crf.packed_order import PackedOrder
 from ..crf.posteriors import Posteriors, SpanPosteriors, span_posteriors
+from ..crf.regions import log_conditionals
 from ..crf.tag_scheme import Spans, TagScheme
 from ..crf.viterbi import best_paths, is_small, viterbi
 from ..types import EntitySpan, TagScores
@@ -143,6 +145,41 @@ class Inference:
         sums: FloatArray = np.zeros(self.order.n_docs)
         np.add.at(sums, self.order.doc_of, doubts)
         return sums
+
+    def entropies(self) -> FloatArray:
+        """Compute the entropy of each doc's distribution over analyses, in nats. (B,)"""
+        return path_entropies(self._tempered, self.order, self.sums)
+
+    def best_probabilities(self) -> Posteriors:
+        """Compute P(best analysis | doc); 1 for an empty doc. (B,)"""
+        best = viterbi(self.lattice, self.order)
+        scores = self._tempered.path_scores(best, self.order.doc_of, self.order.n_docs)
+        return np.exp(np.minimum(scores - self.sums.log_partition, 0.0))
+
+    def log_fit(self, allowed: BoolArray) -> FloatArray:
+        """Compute log P(the doc is as annotated).
+
+        Args:
+            allowed: The tags that annotation leaves open. (N, K)
+
+        Returns:
+            The logarithms; minus infinity for annotation that can't be. (B,)
+        """
+        fitting = log_sums(self._tempered.restricted(allowed), self.order).log_partition
+        return np.minimum(fitting - self.sums.log_partition, 0.0)
+
+    def log_fit_within(self, allowed: BoolArray, starts: IntArray, ends: IntArray) -> FloatArray:
+        """Compute log P(a region is as annotated | the rest of its doc is as annotated).
+
+        Args:
+            allowed: The tags that annotation leaves open. (N, K)
+            starts: The first word of each region. (R,)
+            ends: The word after its last. (R,)
+
+        Returns:
+            The logarithms, as `crf.regions.log_conditionals` computes them. (R,)
+        """
+        return log_conditionals(self._tempered, self.order, allowed, starts, ends)
 
     def locate(self, spans: Spans) -> list[list[EntitySpan]]:
         """Turn spans of the batch's words into those of each doc's tokens."""

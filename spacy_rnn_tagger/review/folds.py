@@ -1,0 +1,185 @@
+"""Models that did not see the docs that they judge: one for each fold, trained on the others."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from thinc.api import Config
+
+from ..bulk.similarity import digest, words_of
+from ..io import write_whole
+from ..pipeline.folders import write_pipeline
+from ..training.processes import train, write_config
+
+_DEV = 10  # One in so many docs of the other folds chooses the best state of a model.
+_EVALUATIONS = 5  # with fewer steps than the config has
+
+
+def assign(docs: Sequence[Doc], n_folds: int) -> list[int]:
+    """Assign docs to folds, at random but always the same; docs of one text to the same fold.
+
+    Args:
+        docs: The docs.
+        n_folds: How many folds there are.
+
+    Returns:
+        The fold of each doc.
+
+    Raises:
+        ValueError: There are too few different texts.
+    """
+    keys = [digest(words_of(doc.text)) for doc in docs]
+    place = {key: number for number, key in enumerate(sorted(set(keys)))}
+    if len(place) < 2 * n_folds:
+        raise ValueError(
+            f"{n_folds} folds need {2 * n_folds} different docs at least, but there are "
+            f"{len(place)}. Take fewer folds, or 0 if the pipeline was not trained on them."
+        )
+    return [place[key] % n_folds for key in keys]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The training of the models, in a folder in which it can be resumed.
+
+    Attributes:
+        nlp: The pipeline whose config is trained.
+        component: The name of its component `rnn_ner`.
+        docs: All docs.
+        folds: The fold of each.
+        labels: All labels of the docs.
+        work: The folder for all trainings.
+        steps: Steps of training; the config's own if None.
+        code: A Python file with functions that the pipeline needs.
+        gpu: The GPU's ID, or -1.
+    """
+
+    nlp: Language
+    component: str
+    docs: Sequence[Doc]
+    folds: Sequence[int]
+    labels: Sequence[str]
+    work: Path
+    steps: int | None = None
+    code: Path | None = None
+    gpu: int = -1
+
+    def train(self, fold: int, *, progress: bool = False) -> Path:
+        """Train the model that judges a fold, unless that was done before.
+
+        Args:
+            fold: The fold that it does not see.
+            progress: Whether to show what `spacy train` prints.
+
+        Returns:
+            The folder of the model.
+
+        Raises:
+            OSError: A file can't be written.
+            RuntimeError: Training failed.
+        """
+        folder = self.folder / f"fold-{fold}"
+        base = self.folder / "base"
+        if not base.exists():
+            write_pipeline(self.nlp, base)
+        others = [doc for doc, own in zip(self.docs, self.folds, strict=True) if own != fold]
+        # In the order of their digests, so that no file is more among these than another.
+        others.sort(key=lambda doc: digest(words_of(doc.text)))
+        parts = {"dev": others[::_DEV], "train": [d for i, d in enumerate(others) if i % _DEV]}
+        paths = {name: folder / f"{name}.spacy" for name in parts}
+        for name, part in parts.items():
+            if not paths[name].exists():
+                write_whole(paths[name], DocBin(docs=part).to_bytes())
+        config = self._config()
+        for name, path in paths.items():
+            config["corpora"][name]["path"] = str(path)
+        initialize = config["initialize"]
+        initialize["vectors"] = str(base) if self.nlp.vocab.vectors.shape[0] else None
+        initialize["before_init"] = {
+            "@callbacks": "spacy.copy_from_base_model.v1",
+            "tokenizer": str(base),
+            "vocab": str(base),
+        }
+        for own in config["components"].values():
+            if "source" in own:
+                own["source"] = str(base)
+        write_config(config, folder / "config.cfg")
+        output = folder / "training"
+        return train(folder / "config.cfg", output, gpu=self.gpu, code=self.code, progress=progress)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of these trainings: other data or another config has another one."""
+        hashed = hashlib.sha256(self._config().to_str().encode())
+        hashed.update(self.nlp.tokenizer.to_bytes(exclude=["vocab"]))
+        hashed.update(str(self.nlp.vocab.vectors.shape).encode())
+        for doc, fold in zip(self.docs, self.folds, strict=True):
+            entities = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+            row = [fold, doc.text, entities, [token.ent_iob for token in doc]]
+            hashed.update(json.dumps(row).encode())
+        return self.work / hashed.hexdigest()[:16]
+
+    def _config(self) -> Config:
+        """Reduce the pipeline's config to what our component needs, and to our corpora.
+
+        What it listens to is trained with it. Other components before it are kept as they are,
+        since they may set sentences or entities, unless they listen to what is trained anew.
+        """
+        nlp, config = self.nlp, self.nlp.config.interpolate()
+        before = nlp.pipe_names[: nlp.pipe_names.index(self.component)]
+        heard = {name: getattr(nlp.get_pipe(name), "listening_components", ()) for name in before}
+        trained = [name for name in before if self.component in heard[name]]
+        lost = {listener for name in trained for listener in heard[name]}
+        frozen = [name for name in before if name not in trained and name not in lost]
+        pipeline = [n for n in before if n in trained or n in frozen] + [self.component]
+        config["nlp"].update(pipeline=pipeline, disabled=[])
+        config["components"] = {
+            name: {"source": ""} if name in frozen else config["components"][name]
+            for name in pipeline
+        }
+        own = config.get("corpora", {}).get("train") or {}
+        config["corpora"] = {
+            name: {
+                "@readers": "spacy.Corpus.v1",
+                "path": "",
+                "gold_preproc": False,
+                "max_length": 0,
+                "limit": 0,
+                "augmenter": own.get("augmenter") if name == "train" else None,
+            }
+            for name in ("train", "dev")
+        }
+        config["pretraining"] = {}
+        training = config["training"]
+        training.update(
+            train_corpus="corpora.train",
+            dev_corpus="corpora.dev",
+            frozen_components=frozen,
+            annotating_components=frozen,
+        )
+        if self.steps is not None:
+            _shorten(training, self.steps)
+        initialize = config["initialize"]
+        initialize.update(vocab_data=None, lookups=None)
+        if (weights := initialize.get("init_tok2vec")) and not Path(weights).exists():
+            initialize["init_tok2vec"] = None
+        # Each model knows all labels, even one that no doc of its folds has.
+        initialize["components"] = {self.component: {"labels": list(self.labels)}}
+        return config
+
+
+def _shorten(training: dict[str, Any], steps: int) -> None:
+    """Set the number of steps, and what depends on it."""
+    training["max_steps"] = steps
+    training["max_epochs"] = 0
+    training["eval_frequency"] = max(1, min(training["eval_frequency"], steps // _EVALUATIONS))
+    rate = training["optimizer"].get("learn_rate")
+    if isinstance(rate, dict) and "total_steps" in rate:
+        rate["total_steps"] = steps
+        if "warmup_steps" in rate:
+            rate["warmup_steps"] = min(rate["warmup_steps"], steps // 10)

@@ -1,0 +1,317 @@
+"""Selecting what to annotate next."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+
+from ..bulk.job import Job, entity_labels
+from ..bulk.sources import read_records
+from ..bulk.tagging import Tagged, tag_records
+from ..errors import as_warning, check_at_least, check_choice, check_rate, listed, loading
+from ..evaluation.running import find_component
+from ..formats import storage
+from ..formats.base import Format, Role
+from ..formats.record import Record
+from ..formats.registry import by_name
+from ..io import is_compressed, suffix_of
+from ..runtime import one_core
+from . import questions
+from .diversity import Candidate, in_turn
+from .failed import Failures
+from .scanning import Asked, Scan
+from .uncertainty import CONFIDENCE, MEASURES, TOKEN, UNITS
+
+NO_MODEL = "-"
+_DIGITS = 6
+_ERRORS = ".errors.jsonl"
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What was selected.
+
+    Attributes:
+        selected: How many texts, or questions about spans, were written.
+        tokens: The tokens of these texts; of questions, those of the spans.
+        read: How many records were read.
+        empty: How many of them have no word.
+        duplicates: How many candidates were left out because a better one is nearly the same.
+        failed: How many records failed.
+        error_file: The file with those, and why they failed; None if there are none.
+    """
+
+    selected: int
+    tokens: int
+    read: int
+    empty: int
+    duplicates: int
+    failed: int
+    error_file: str | None
+
+
+def select(
+    model: str | Path | None,
+    texts: str | Path,
+    output: str | Path,
+    *,
+    n: int = 200,
+    by: str | None = None,
+    per: str = TOKEN,
+    spans: bool = False,
+    diversity: float = 0.5,
+    near_duplicates: bool = True,
+    format: str = "jsonl",
+    component: str | None = None,
+    lang: str = "en",
+    text_column: str = "text",
+    whole_files: bool = False,
+    from_name: str = "label",
+    to_name: str = "text",
+    batch_size: int | None = None,
+    shard_size: int = 500,
+    max_length: int | None = None,
+    code: str | Path | None = None,
+    gpu_id: int = -1,
+    progress: bool = False,
+    notify: Callable[[str], None] = as_warning,
+) -> Selected:
+    """Select the texts that a pipeline can learn most from, for people to annotate.
+
+    All texts are read once, and the most doubtful ones kept, twenty for each that is wanted. From
+    these they are taken one by one. A name that the pipeline is unsure of, or the words around it,
+    counts for less each time it was taken, so that two hundred different texts come out of it.
+
+    Each record says in its `meta` what its rank and its score are (`select_rank`, `select_score`)
+    and why it was selected (`select_why`). Texts have the entities that the pipeline finds in them.
+
+    Without a pipeline, a random sample of the texts is covered greedily: first those with the most
+    capitalised words that no sentence begins with, and rare words, for their length; each counts
+    for less once it was taken.
+
+    Args:
+        model: A pipeline's folder or its package's name, with a component `rnn_ner`; None or "-" to
+            start from raw text.
+        texts: Texts as `annotate` reads them: a file, a folder or a glob, as a path or a URL.
+        output: The file to write, a path or a URL. Its name must end as the format's files do.
+        n: How many to select.
+        by: What decides: "confidence" (1 - P(best analysis)), "margin" (of the two best ones),
+            "entropy" (of all) or "errors" (how many words are expected to be wrong). All are exact.
+            "confidence" if None.
+        per: "token" to divide this by a text's length, or "doc".
+        spans: Whether to ask about single doubtful spans, which people accept or reject. Once they
+            are answered, `convert` reads them; whatever was not asked is missing annotation.
+        diversity: How much less counts what was taken before: from 0, nothing, to below 1.
+        near_duplicates: Whether to leave out texts that nearly repeat a selected one. That needs
+            the extra `distill`.
+        format: The format to write, as for `annotate`; for questions about spans, "jsonl" or
+            "prodigy".
+        component: The name of the component, if the pipeline has several `rnn_ner`.
+        lang: The language of raw text, if there is no pipeline.
+        text_column: The key or column of the text.
+        whole_files: Whether a text file is one record.
+        from_name: The name of the control tag in Label Studio's configuration.
+        to_name: The name of the object tag in it.
+        batch_size: Docs in a batch; the pipeline's own setting if None.
+        shard_size: Texts in memory at a time.
+        max_length: Characters in a text at most; the pipeline's own setting if None.
+        code: A Python file with functions that the pipeline needs.
+        gpu_id: The GPU's ID, or -1 for the CPU.
+        progress: Whether to show progress on a terminal.
+        notify: Gets a note about files that are skipped. By default the note is a `UserWarning`.
+
+    Returns:
+        What was selected. Records that failed are written beside the output, in a file whose name
+        ends in `.errors.jsonl`.
+
+    Raises:
+        ImportError: A package is not installed that the pipeline, the format or the search for near
+            duplicates needs.
+        OSError: Texts or the pipeline can't be read, or the output can't be written.
+        ValueError: A setting is not allowed, a file of the texts has no known format, the pipeline
+            can't be loaded or has no component `rnn_ner`, or there is nothing to select.
+    """
+    bare = model is None or str(model) == NO_MODEL
+    if bare and (by is not None or spans):
+        raise ValueError(
+            f"Without a pipeline nothing is known {'of spans' if spans else f'of {by}'}: name one, "
+            f"or leave out {'spans' if spans else 'by'}."
+        )
+    check_at_least("n", n, 1)
+    check_choice("by", by or CONFIDENCE, MEASURES)
+    check_choice("per", per, UNITS)
+    check_rate("diversity", diversity)
+    if spans:
+        questions.check_format(format)
+    form, target = by_name(format, Role.OUTPUT), str(output)
+    if suffix_of(target) not in form.suffixes or is_compressed(target):
+        raise ValueError(
+            f"The name of {target} must end in {' or '.join(form.suffixes)}, as that of a file in "
+            f"the format {format}."
+        )
+    storage.check_file(target)
+    job = Job(
+        str(model),
+        str(texts),
+        target,
+        form=format,
+        column=text_column,
+        whole=whole_files,
+        from_name=from_name,
+        to_name=to_name,
+        shard_size=shard_size,
+        batch_size=batch_size,
+        max_length=max_length,
+        code=None if code is None else Path(code),
+        gpu=gpu_id,
+    )
+    own = {storage.address(name) for name in (target, target + _ERRORS)}
+    job.files[:] = [name for name in job.files if storage.address(name) not in own]
+    if not job.files:
+        raise FileNotFoundError(f"There is no text in {texts} beside the output itself.")
+    if job.skipped:
+        notify(job.skipped)
+    if bare:
+        with loading(f"the language '{lang}'"):
+            nlp = spacy.blank(lang)
+        nlp.max_length = max_length or nlp.max_length
+        name = None
+    else:
+        nlp = job.load()
+        name = _component(nlp, component, str(model))
+    asked = Asked(n, by or CONFIDENCE, per, spans)
+    with Failures() as failures:
+        scan = Scan(nlp, name, job, asked, near=near_duplicates, failures=failures)
+        scan.run(progress=progress)
+        candidates = scan.candidates()
+        if not candidates:
+            what = "span to ask about" if spans else "text to select"
+            reasons = f"\n{listed(failures.reasons)}" if failures.reasons else ""
+            raise ValueError(
+                f"There is no {what} in {texts}: of {scan.read:,} records, {scan.empty:,} have no "
+                f"word and {failures.count:,} failed.{reasons}"
+            )
+        writer = _Writer(nlp, job, asked, form.configured(job.writing(nlp)), failures)
+        with one_core():
+            writer.take(in_turn(candidates, diversity))
+        error_file = target + _ERRORS
+        failures.write(error_file)
+        writer.write(target, entity_labels(nlp))
+        return Selected(
+            selected=len(writer.rows),
+            tokens=writer.tokens,
+            read=scan.read,
+            empty=scan.empty,
+            duplicates=scan.pool.duplicates,
+            failed=failures.count,
+            error_file=error_file if failures.count else None,
+        )
+
+
+def _component(nlp: Language, component: str | None, model: str) -> str:
+    name = find_component(nlp, component)
+    if name is None:
+        raise ValueError(f"{model} has no component rnn_ner, so it can't say what it is unsure of.")
+    if not nlp.get_pipe(name).tags.labels:
+        raise ValueError(
+            f"{model} has learned no label yet, so it is unsure of nothing. Give {NO_MODEL} in its "
+            "place to start from raw text."
+        )
+    return name
+
+
+class _Writer:
+    """Reads the selected texts again, and writes them."""
+
+    def __init__(
+        self, nlp: Language, job: Job, asked: Asked, form: Format, failures: Failures
+    ) -> None:
+        self._nlp, self._job, self._asked, self._form = nlp, job, asked, form
+        self._failures = failures
+        self.rows: list[Any] = []
+        self.tokens = 0
+        self._rank = 0
+
+    def take(self, candidates: Iterator[Candidate]) -> None:
+        """Take candidates until there are enough; one that fails is replaced by another."""
+        asked: dict[tuple[int, int], list[Candidate]] = {}
+        free = (each for each in candidates if _is_free(each, asked))
+        while chosen := list(islice(free, self._asked.n - len(self.rows))):
+            records = self._read(chosen)
+            if self._asked.spans:
+                self._ask(chosen, records)
+            else:
+                self._tag(chosen, records)
+
+    def write(self, target: str, labels: Sequence[str]) -> None:
+        """Write the output, and before it what an annotation tool needs beside it."""
+        content = b"".join(self.rows) if self._asked.spans else self._form.pack(self.rows)
+        for name, extra in self._form.extras(labels).items():
+            folder = target.replace("\\", "/").rpartition("/")[0]
+            storage.write(storage.join(folder, name) if folder else name, extra)
+        storage.write(target, content)
+
+    def _read(self, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Record]:
+        wanted = {each.place for each in chosen}
+        found = {}
+        for file in sorted({file for file, _ in wanted}):
+            for record in read_records(self._job.files[file], self._job.reading):
+                if (file, record.number) in wanted:
+                    found[file, record.number] = record
+        return found
+
+    def _tag(self, chosen: Sequence[Candidate], records: dict[tuple[int, int], Record]) -> None:
+        own = [
+            replace(records[each.place], meta=self._meta(each, records[each.place]))
+            for each in chosen
+        ]
+        tagged = tag_records(self._nlp, own, self._job.batch_size or self._nlp.batch_size)
+        for each in tagged:
+            if each.doc is not None:
+                try:
+                    self.rows.append(self._form.row(each.record, each.doc))
+                    self.tokens += len(each.doc)
+                except Exception as error:
+                    each.fail(error)
+        self._failures.add(tagged)
+
+    def _ask(self, chosen: Sequence[Candidate], records: dict[tuple[int, int], Record]) -> None:
+        for each in chosen:
+            assert each.span is not None
+            record = records[each.place]
+            meta = self._meta(each, record)
+            meta |= {"source": record.source, "record": record.number}
+            try:
+                # Offsets belong to the doc's text, which some tokenizers change.
+                text = self._nlp.make_doc(record.text).text
+                self.rows.append(questions.question(text, each.span, each.p, meta))
+                self.tokens += each.n_words
+            except Exception as error:
+                failed = Tagged(record)
+                failed.fail(error)
+                self._failures.add([failed])
+
+    def _meta(self, candidate: Candidate, record: Record) -> dict[str, Any]:
+        self._rank += 1  # counts those that fail as well
+        return {
+            **record.meta,
+            "select_rank": self._rank,
+            "select_score": round(candidate.score, _DIGITS),
+            "select_why": candidate.why,
+        }
+
+
+def _is_free(candidate: Candidate, asked: dict[tuple[int, int], list[Candidate]]) -> bool:
+    """Tell whether a question overlaps none that was asked about the same text; note it if so."""
+    if candidate.span is None:
+        return True
+    start, end, _ = candidate.span
+    own = asked.setdefault(candidate.place, [])
+    if any(each.span and each.span[0] < end and start < each.span[1] for each in own):
+        return False  # the answer to that one says much about this one
+    own.append(candidate)
+    return True

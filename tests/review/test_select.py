@@ -1,0 +1,345 @@
+"""`select`: by exact measures, nothing twice, and what people answer is what training reads."""
+
+import json
+import random
+import re
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_rnn_tagger import select
+from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.formats.corpus import read_docs
+from spacy_rnn_tagger.review import scanning
+from spacy_rnn_tagger.review.uncertainty import MEASURES
+from spacy_rnn_tagger.training.converting import convert
+from tests.bulk.annotated import with_component
+
+PLACES = ["Red Fort", "Eiffel Tower", "Charles Bridge", "Gol Gumbaz", "Table Rock"]
+TOWNS = ["Delhi", "Lima", "Quito", "Accra", "Kyoto"]
+COPIED = "We left Accra for Gol Gumbaz and it was a very long way indeed, they said."
+
+
+def sentences(n, seed=0):
+    rng = random.Random(seed)
+    forms = ["{0} lies in {1}.", "From {1} to {0} it rained a lot that day.", "So {1} won again."]
+    return [
+        f"{i}. " + rng.choice(forms).format(rng.choice(PLACES), rng.choice(TOWNS)) for i in range(n)
+    ]
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def texts_of(path):
+    return [row["text"] for row in rows(path)]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("texts") / "texts.txt"
+    path.write_text("\n".join([*sentences(60), "", *[COPIED] * 50]))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["select", *map(str, arguments)])
+
+
+def analysed(pipe, doc, by, per):
+    """The measure from all analyses that have a probability worth counting."""
+    p = np.array([each.probability for each in pipe.n_best([doc], 3000)[0]])
+    n = sum(not token.is_space for token in doc) if per == "token" else 1
+    if by == "confidence":
+        return 1 - p[0] ** (1 / n)
+    found = 1 - (p[0] - p[1]) if by == "margin" else -(p * np.log(p)).sum()
+    return found / n
+
+
+@pytest.mark.parametrize("per", ["token", "doc"])
+@pytest.mark.parametrize("by", ["confidence", "margin", "entropy"])
+def test_scores_are_those_of_all_analyses(evaluated, tmp_path, by, per):
+    lines = sentences(12, seed=5)
+    (tmp_path / "in.txt").write_text("\n".join(lines))
+    nlp = spacy.load(evaluated / "model")
+    pipe = nlp.get_pipe("rnn_ner")
+    wanted = {text: analysed(pipe, nlp.make_doc(text), by, per) for text in lines}
+    path = tmp_path / "out.jsonl"
+    select(
+        evaluated / "model", tmp_path / "in.txt", path, n=12, by=by, per=per, diversity=0,
+        near_duplicates=False,
+    )  # fmt: skip
+    found = rows(path)
+    for row in found:
+        assert row["meta"]["select_score"] == pytest.approx(wanted[row["text"]], abs=2e-3)
+    scores = [row["meta"]["select_score"] for row in found]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 6
+    assert [row["meta"]["select_rank"] for row in found] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("by", MEASURES)
+def test_no_copies(evaluated, texts, tmp_path, by):
+    path = tmp_path / "out.jsonl"
+    found = select(evaluated / "model", texts, path, n=10, by=by)
+    chosen = texts_of(path)
+    assert len(set(chosen)) == len(chosen) == 10 and found.selected == 10
+    assert found.duplicates >= 49 and found.read == 110 and found.failed == 0
+    assert found.tokens == sum(len(spacy.blank("en")(text)) for text in chosen)
+    found = rows(path)
+    assert any("confidence" in entity for row in found for entity in row["entities"])
+    assert all(re.search(r"'.+' (FAC|GPE) 0\.\d\d", row["meta"]["select_why"]) for row in found)
+
+
+def test_near_copies(evaluated, tmp_path):
+    long = f"{COPIED} They had come by train and by boat. " + " ".join(
+        f"on day {i} a {word} was seen near the gate."
+        for i, word in enumerate(["fox", "dog", "cat", "cow", "hen", "pig", "bee", "owl"])
+    )
+    lines = [f"{long} Number {i}." for i in range(30)] + sentences(5)
+    (tmp_path / "in.txt").write_text("\n".join(lines))
+    counts = []
+    for near in (True, False):
+        path = tmp_path / "out.jsonl"
+        select(evaluated / "model", tmp_path / "in.txt", path, n=20, near_duplicates=near)
+        counts.append(sum("Number" in text for text in texts_of(path)))
+    assert counts[0] == 1 and counts[1] >= 15
+
+
+def test_diversity_spreads_over_names(evaluated, texts, tmp_path):
+    model, path = evaluated / "model", tmp_path / "out.jsonl"
+    names = []
+    for diversity in (0.0, 0.9):
+        select(model, texts, path, n=12, diversity=diversity, per="doc", by="entropy")
+        names.append({name for text in texts_of(path) for name in PLACES + TOWNS if name in text})
+    assert len(names[1]) > len(names[0])
+
+
+def test_the_same_twice_and_in_any_shards(evaluated, texts, tmp_path):
+    contents = set()
+    for number, size in enumerate((500, 500, 7)):
+        path = tmp_path / f"{number}.jsonl"
+        done = run(evaluated / "model", texts, path, "--n", 5, "--shard-size", size)
+        assert done.exit_code == 0, done.output
+        assert "5 texts" in done.output
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
+def test_memory_is_bounded(evaluated, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(scanning, "_LEAST", 8)
+    monkeypatch.setattr(scanning, "_CHOICE", 2)
+    sizes = []
+    add = scanning.Pool.add
+
+    def watched(pool, candidate, words):
+        add(pool, candidate, words)
+        sizes.append(len(pool._kept))
+
+    monkeypatch.setattr(scanning.Pool, "add", watched)
+    path = tmp_path / "out.jsonl"
+    select(evaluated / "model", texts, path, n=4)
+    assert max(sizes) == 8 and len(sizes) == 110
+    few = set(texts_of(path))
+    monkeypatch.undo()
+    select(evaluated / "model", texts, path, n=8, diversity=0)
+    assert few <= set(texts_of(path))
+
+
+class TestQuestions:
+    @pytest.fixture
+    def asked(self, evaluated, texts, tmp_path):
+        path = tmp_path / "asked.jsonl"
+        done = run(evaluated / "model", texts, path, "--n", 6, "--spans", "--format", "prodigy")
+        assert done.exit_code == 0 and "6 questions" in done.output, done.output
+        return path
+
+    def test_each_is_one_doubtful_span(self, evaluated, asked):
+        nlp = spacy.load(evaluated / "model")
+        pipe = nlp.get_pipe("rnn_ner")
+        seen = set()
+        for task in rows(asked):
+            [span] = task["spans"]
+            doc = nlp.make_doc(task["text"])
+            found = doc.char_span(span["start"], span["end"], label=span["label"])
+            place = (found.start, found.end, found.label_)
+            [[p]] = pipe.infer([doc]).posteriors_of([[place]])
+            assert span["score"] == pytest.approx(p, abs=1e-5)
+            assert 0.02 < p < 0.98
+            seen.add((task["text"], place))
+        assert len(seen) == 6
+
+    def test_answers_are_what_training_reads(self, asked, tmp_path):
+        tasks = rows(asked)
+        for task, answer in zip(tasks, ["accept", "reject", "accept", "reject"], strict=False):
+            task["answer"] = answer  # two are left as they are
+        answered = tmp_path / "answered.jsonl"
+        answered.write_text("".join(json.dumps(task) + "\n" for task in tasks))
+        found = convert(answered, tmp_path / "out.spacy", incorrect_spans_key="no")
+        assert found.left_out == {"ignore": 2}
+        nlp = spacy.blank("en")
+        docs = list(DocBin().from_disk(tmp_path / "out.spacy").get_docs(nlp.vocab))
+        for doc, task in zip(docs, tasks, strict=False):
+            [span] = task["spans"]
+            is_accepted = task["answer"] == "accept"
+            own = list(doc.ents) if is_accepted else list(doc.spans["no"])
+            assert [(s.start_char, s.end_char, s.label_) for s in own] == [
+                (span["start"], span["end"], span["label"])
+            ]
+            inside = {token.i for ent in doc.ents for token in ent}
+            assert all(token.ent_iob == 0 for token in doc if token.i not in inside)
+        assert len(docs) == 4
+
+    def test_unanswered_ones_are_no_annotation(self, asked, tmp_path):
+        with pytest.raises(ValueError, match="6|no docs|nothing|ignore"):
+            convert(asked, tmp_path / "out.spacy")
+        assert not (tmp_path / "out.spacy").exists()
+
+    def test_none_overlaps_another_of_its_text(self, evaluated, texts, tmp_path):
+        path = tmp_path / "all.jsonl"
+        select(
+            evaluated / "model", texts, path, n=500, spans=True, near_duplicates=False, diversity=0
+        )
+        taken = {}
+        for task in rows(path):
+            [span] = task["spans"]
+            own = taken.setdefault((task["meta"]["record"]), [])
+            assert not any(s < span["end"] and span["start"] < e for s, e in own)
+            own.append((span["start"], span["end"]))
+        assert any(len(own) > 1 for own in taken.values())
+
+
+class TestRawText:
+    def test_new_names_come_first(self, tmp_path):
+        lines = [f"The cat sat on the mat, number {i}, and slept." for i in range(40)]
+        named = ["Today the Kaiser Bridge was shut.", "Then we saw Quito and Lima.", "In Oslo"]
+        (tmp_path / "in.txt").write_text("\n".join([*lines, *named, named[1]]))
+        path = tmp_path / "out.jsonl"
+        done = run("-", tmp_path / "in.txt", path, "--n", 3)
+        assert done.exit_code == 0, done.output
+        assert set(texts_of(path)) == set(named)
+        assert all(row["entities"] == [] for row in rows(path))
+        assert any("kaiser bridge" in row["meta"]["select_why"] for row in rows(path))
+
+    def test_covered_names_count_less(self, tmp_path):
+        lines = [f"{i} times we went to Quito and Lima." for i in range(20)]
+        lines += ["4 times we went to Oslo.", "5 times we went to Kyoto."]
+        (tmp_path / "in.txt").write_text("\n".join(lines))
+        select("-", tmp_path / "in.txt", tmp_path / "out.jsonl", n=3, near_duplicates=False)
+        together = " ".join(texts_of(tmp_path / "out.jsonl"))
+        assert all(name in together for name in ("Quito", "Oslo", "Kyoto"))
+
+    def test_text_without_capitals(self, tmp_path):
+        lines = ["one two three four five"] * 3 + [f"{w} three four" for w in ("zebra", "one")]
+        (tmp_path / "in.txt").write_text("\n".join(lines))
+        select(None, tmp_path / "in.txt", tmp_path / "out.jsonl", n=1)
+        assert texts_of(tmp_path / "out.jsonl") == ["zebra three four"]
+
+
+@spacy.Language.component("select_fails_on_kyoto")
+def fails_on_kyoto(doc):
+    if "Kyoto" in doc.text:
+        raise ValueError("no Kyoto, please")
+    return doc
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_texts_that_fail_are_reported(evaluated, texts, tmp_path, where):
+    """Before our component, where they have no score, and after it, where they may be selected."""
+    if where == "first":
+        nlp = spacy.load(evaluated / "model")
+        nlp.add_pipe("select_fails_on_kyoto", first=True)
+        nlp.to_disk(tmp_path / "model")
+    else:
+        with_component(evaluated / "model", "select_fails_on_kyoto", tmp_path / "model")
+    path = tmp_path / "out.jsonl"
+    found = select(tmp_path / "model", texts, path, n=20)
+    assert found.selected == len(rows(path)) == 20
+    assert not any("Kyoto" in text for text in texts_of(path))
+    failed = rows(tmp_path / "out.jsonl.errors.jsonl")
+    assert len(failed) == found.failed > 0
+    assert all("no Kyoto" in row["error"] and "Kyoto" in row["text"] for row in failed)
+    if where == "first":
+        assert found.failed == sum("Kyoto" in line for line in texts.read_text().splitlines())
+    select(evaluated / "model", texts, path, n=20)
+    assert not (tmp_path / "out.jsonl.errors.jsonl").exists()
+
+
+def test_records_keep_what_they_have(evaluated, tmp_path):
+    (tmp_path / "in.jsonl").write_text(json.dumps({"body": COPIED, "id": 7}) + "\n{\n")
+    path = tmp_path / "out.jsonl"
+    found = select(evaluated / "model", tmp_path, path, text_column="body")
+    assert rows(path)[0]["meta"]["id"] == 7
+    assert found.failed == 1 and found.read == 2
+    again = select(evaluated / "model", tmp_path, path, text_column="body")
+    assert again == found  # the output is in the folder of the texts, and not read
+
+
+@pytest.mark.parametrize(
+    "format,suffix",
+    [("label-studio", ".json"), ("doccano", ".jsonl"), ("prodigy", ".jsonl"), ("docbin", ".spacy")],
+)
+def test_formats(evaluated, texts, tmp_path, format, suffix):
+    path = tmp_path / "new" / f"out{suffix}"
+    select(evaluated / "model", texts, path, n=3, format=format)
+    if format == "docbin":
+        docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+        assert [doc.user_data["annotate"]["meta"]["select_rank"] for doc in docs] == [1, 2, 3]
+    elif format == "label-studio":
+        tasks = json.loads(path.read_text("utf-8"))
+        assert [task["data"]["meta"]["select_rank"] for task in tasks] == [1, 2, 3]
+        assert 'value="FAC"' in (path.parent / "label-studio.xml").read_text("utf-8")
+    else:
+        assert [row["meta"]["select_rank"] for row in rows(path)] == [1, 2, 3]
+        assert list(read_docs(spacy.blank("en"), [path]))
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (["--n", "0"], "n must be a whole number of 1 or more"),
+        (["--by", "luck"], "by must be one of 'confidence', 'margin', 'entropy', 'errors'"),
+        (["--per", "line"], "per must be one of 'token', 'doc'"),
+        (["--diversity", "1"], "diversity must be at least 0 and below 1"),
+        (["--format", "xml"], "format must be one of"),
+        (["--format", "docbin"], "must end in .spacy"),
+        (["--spans", "--format", "doccano"], "must be jsonl or prodigy"),
+        (["--component", "ner"], "'ner' is no component rnn_ner"),
+    ],
+)
+def test_wrong_settings(evaluated, texts, tmp_path, arguments, message):
+    done = run(evaluated / "model", texts, tmp_path / "out.jsonl", *arguments)
+    assert done.exit_code == 1 and message in " ".join(done.output.split()), done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_inputs(evaluated, texts, tmp_path):
+    model, out = evaluated / "model", tmp_path / "out.jsonl"
+    blank = spacy.blank("en")
+    blank.to_disk(tmp_path / "blank")
+    blank.add_pipe("rnn_ner")
+    blank.initialize()
+    blank.to_disk(tmp_path / "untrained")
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "cut.jsonl").write_text('{"text": "Delhi')
+    cases = [
+        ((tmp_path / "absent", texts), "absent"),
+        ((tmp_path / "blank", texts), "has no component rnn_ner"),
+        ((tmp_path / "untrained", texts), "has learned no label yet"),
+        ((model, tmp_path / "no.txt"), "No file, folder or glob"),
+        ((model, tmp_path / "empty.txt"), "There is no text to select"),
+        ((model, tmp_path / "cut.jsonl"), "1 failed"),
+        (("-", texts, "--by", "margin"), "Without a pipeline nothing is known of margin"),
+        (("-", texts, "--spans"), "Without a pipeline nothing is known of spans"),
+        (("-", texts, "--lang", "xx-no"), "xx-no"),
+    ]
+    before = sorted(tmp_path.iterdir())
+    for (first, second, *more), message in cases:
+        done = run(first, second, out, *more)
+        assert done.exit_code == 1 and message in " ".join(done.output.split()), (message, done)
+        assert sorted(tmp_path.iterdir()) == before
+    done = run(model, texts, tmp_path)
+    assert done.exit_code == 1 and sorted(tmp_path.iterdir()) == before
