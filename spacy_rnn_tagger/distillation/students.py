@@ -12,12 +12,13 @@ from ..training.configs import config_names, init_config
 _BATCH = 1000  # words
 # So many words are read in training by default, in epochs, but not fewer than the least.
 _EPOCHS = 6
+# A small corpus is read more often, up to this.
+_MOST_EPOCHS, _ENOUGH_STEPS = 20, 4000
 _LEAST_STEPS, _MOST_STEPS = 1000, 40_000
 _EVALUATIONS = 20
-# With this many words to learn from, dropout only slows learning: a teacher can annotate as many as
-# the student can read, so that there is little to overfit.
-_PLENTY = 1_000_000
-_LITTLE = {"training": 0.0, "dropout": 0.1, "word_dropout": 0.05}
+# From so many words on, dropout is less: a teacher can annotate as many as the student can read, so
+# that there is little to overfit. Of training, of the network, and of words.
+_DROPOUT = ((1_000_000, (0.0, 0.1, 0.05)), (200_000, (0.0, 0.2, 0.1)))
 # With more labels than this, BIO tags faster than BILUO, which has twice as many tags; with plenty
 # of text it is as accurate.
 _MANY_LABELS = 8
@@ -53,7 +54,9 @@ class Student:
         """Return the number of steps for a corpus of so many words."""
         if self.steps is not None:
             return self.steps
-        return min(max(_EPOCHS * n_words // _BATCH, _LEAST_STEPS), _MOST_STEPS)
+        batches = n_words // _BATCH
+        steps = max(_EPOCHS * batches, min(_MOST_EPOCHS * batches, _ENOUGH_STEPS))
+        return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
 
     def make_config(
         self,
@@ -117,9 +120,9 @@ class Student:
             model["hidden_width"] = self.hidden_width
         if len(labels) > _MANY_LABELS:
             config["components"]["rnn_ner"]["scheme"] = "BIO"
-        if n_words >= _PLENTY:
-            training["dropout"] = _LITTLE["training"]
-            model["dropout"] = _LITTLE["dropout"]
+        rates = next((rates for least, rates in _DROPOUT if n_words >= least), None)
+        if rates is not None:
+            training["dropout"], model["dropout"], word_dropout = rates
             if "word_dropout" in model["tok2vec"]:
-                model["tok2vec"]["word_dropout"] = _LITTLE["word_dropout"]
+                model["tok2vec"]["word_dropout"] = word_dropout
         return config
