@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..errors import as_warning, check_at_least, check_choice
 from .engines import run_local, run_ray
 from .job import Counts, Job
+from .sources import bytes_bar
 
 ENGINES = ("local", "ray")
 
@@ -148,14 +147,7 @@ def run(job: Job, engine: str = "local", n_process: int = 1, *, progress: bool =
     nlp = job.load()
     job.begin(nlp)
     total = Counts()
-    bar = tqdm(
-        total=job.n_bytes,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        disable=None if progress else True,
-    )
-    with bar:
+    with bytes_bar(job.n_bytes, progress=progress) as bar:
         shards = run_ray(job, n_process) if engine == "ray" else run_local(job, nlp, n_process)
         for counts in shards:
             total += counts

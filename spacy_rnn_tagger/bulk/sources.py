@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 
+from tqdm import tqdm
+
 from ..formats import storage
 from ..formats.base import Reading, Role
 from ..formats.record import Record
@@ -83,6 +85,27 @@ def find_inputs(pattern: str, reading: Reading | None = None, output: str | None
         if format := by_suffix(name, Role.TEXTS):
             format.check(name, reading)
     return Inputs(found, skipped)
+
+
+def bytes_bar(n_bytes: int, *, progress: bool, desc: str | None = None) -> tqdm:
+    """Create a progress bar over bytes of input, shown on a terminal only.
+
+    Args:
+        n_bytes: How many there are.
+        progress: Whether to show it at all.
+        desc: What it says in front.
+
+    Returns:
+        The bar.
+    """
+    return tqdm(
+        total=n_bytes,
+        desc=desc,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=None if progress else True,
+    )
 
 
 def _outputs_below(folder: str, names: Iterable[str]) -> tuple[str, ...]:

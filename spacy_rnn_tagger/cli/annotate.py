@@ -13,6 +13,16 @@ from ..formats.registry import formats_for, known_suffixes
 from . import app
 from .evaluating import CODE, GPU, MODEL, warn
 from .failures import failures
+from .reading import (
+    BATCH_SIZE,
+    ENGINE,
+    FROM_NAME,
+    MAX_LENGTH,
+    N_PROCESS,
+    TEXT_COLUMN,
+    TO_NAME,
+    WHOLE_FILES,
+)
 
 _FORMATS = " or ".join(", ".join(each.name for each in formats_for(Role.OUTPUT)).rsplit(", ", 1))
 
@@ -27,25 +37,15 @@ def annotate_cli(
     ),
     output: str = typer.Argument(..., help="Folder for the shards"),
     format: str = typer.Option("jsonl", "--format", "-f", help=_FORMATS),
-    text_column: str = typer.Option(
-        "text", "--text-column", "-t", help="The key or column of the text"
-    ),
-    whole_files: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
-    from_name: str = typer.Option(
-        "label", "--from-name", help="Name of <Labels> in Label Studio's configuration"
-    ),
-    to_name: str = typer.Option(
-        "text", "--to-name", help="Name of <Text> in Label Studio's configuration"
-    ),
-    engine: str = typer.Option("local", "--engine", help="local, or ray for a cluster"),
-    n_process: int = typer.Option(1, "--n-process", "-n", help="Processes, or actors of Ray"),
-    batch_size: int = typer.Option(
-        None, "--batch-size", "-b", help="Docs in a batch; the pipeline's own setting if not given"
-    ),
+    text_column: str = TEXT_COLUMN,
+    whole_files: bool = WHOLE_FILES,
+    from_name: str = FROM_NAME,
+    to_name: str = TO_NAME,
+    engine: str = ENGINE,
+    n_process: int = N_PROCESS,
+    batch_size: int = BATCH_SIZE,
     shard_size: int = typer.Option(2000, "--shard-size", help="Records in an output file"),
-    max_length: int = typer.Option(
-        None, "--max-length", help="Characters in a text; the pipeline's own setting if not given"
-    ),
+    max_length: int = MAX_LENGTH,
     strict: bool = typer.Option(
         False, "--strict", help="Exit with 1 if any record failed, in this run or an earlier one"
     ),

@@ -11,6 +11,13 @@ from ..formats.registry import known_suffixes
 from . import app
 from .evaluating import CODE, GPU, warn
 from .failures import failures
+from .reading import (
+    ENGINE,
+    N_PROCESS,
+    NEAR_DUPLICATES,
+    TEXT_COLUMN,
+    WHOLE_FILES,
+)
 
 _NONE = "-"
 
@@ -60,11 +67,7 @@ def distill_cli(
         "--rounds",
         help="Annotate in rounds; from the second on, what the student is least sure of",
     ),
-    near_duplicates: bool = typer.Option(
-        True,
-        "--near-duplicates/--exact-duplicates",
-        help="Leave out texts that nearly repeat another one, or only those that do so exactly",
-    ),
+    near_duplicates: bool = NEAR_DUPLICATES,
     config: str = typer.Option("rnn_ner", "--config", help="The shipped config to begin with"),
     width: int = typer.Option(
         None, "--width", help="Units of the student's LSTM in each direction"
@@ -79,12 +82,10 @@ def distill_cli(
         None, "--replace", help="Write the teacher's pipeline with this component replaced"
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of annotated data"),
-    text_column: str = typer.Option(
-        "text", "--text-column", "-t", help="The key or column of the text"
-    ),
-    whole_files: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
-    engine: str = typer.Option("local", "--engine", help="local, or ray for a cluster"),
-    n_process: int = typer.Option(1, "--n-process", "-n", help="Processes, or actors of Ray"),
+    text_column: str = TEXT_COLUMN,
+    whole_files: bool = WHOLE_FILES,
+    engine: str = ENGINE,
+    n_process: int = N_PROCESS,
     batch_size: int = typer.Option(
         None,
         "--batch-size",

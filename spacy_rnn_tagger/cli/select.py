@@ -12,6 +12,15 @@ from ..review.uncertainty import MEASURES, TOKEN, UNITS
 from . import app
 from .evaluating import CODE, COMPONENT, GPU, warn
 from .failures import failures
+from .reading import (
+    BATCH_SIZE,
+    FROM_NAME,
+    MAX_LENGTH,
+    NEAR_DUPLICATES,
+    TEXT_COLUMN,
+    TO_NAME,
+    WHOLE_FILES,
+)
 
 _FORMATS = " or ".join(", ".join(each.name for each in formats_for(Role.OUTPUT)).rsplit(", ", 1))
 
@@ -45,32 +54,18 @@ def select_cli(
     diversity: float = typer.Option(
         0.5, "--diversity", help="How much less a name counts that was taken before: 0 to below 1"
     ),
-    near_duplicates: bool = typer.Option(
-        True,
-        "--near-duplicates/--exact-duplicates",
-        help="Leave out texts that nearly repeat another one, or only those that do so exactly",
-    ),
+    near_duplicates: bool = NEAR_DUPLICATES,
     format: str = typer.Option(
         "jsonl", "--format", "-f", help=f"{_FORMATS}; with --spans, jsonl or prodigy"
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of raw text"),
-    text_column: str = typer.Option(
-        "text", "--text-column", "-t", help="The key or column of the text"
-    ),
-    whole_files: bool = typer.Option(False, "--whole-files", help="A text file is one record"),
-    from_name: str = typer.Option(
-        "label", "--from-name", help="Name of <Labels> in Label Studio's configuration"
-    ),
-    to_name: str = typer.Option(
-        "text", "--to-name", help="Name of <Text> in Label Studio's configuration"
-    ),
-    batch_size: int = typer.Option(
-        None, "--batch-size", "-b", help="Docs in a batch; the pipeline's own setting if not given"
-    ),
+    text_column: str = TEXT_COLUMN,
+    whole_files: bool = WHOLE_FILES,
+    from_name: str = FROM_NAME,
+    to_name: str = TO_NAME,
+    batch_size: int = BATCH_SIZE,
     shard_size: int = typer.Option(500, "--shard-size", help="Texts in memory at a time"),
-    max_length: int = typer.Option(
-        None, "--max-length", help="Characters in a text; the pipeline's own setting if not given"
-    ),
+    max_length: int = MAX_LENGTH,
     component: str = COMPONENT,
     code: Path = CODE,
     gpu_id: int = GPU,

@@ -16,8 +16,8 @@ _EPOCHS = 6
 _MOST_EPOCHS, _ENOUGH_STEPS = 20, 4000
 _LEAST_STEPS, _MOST_STEPS = 1000, 40_000
 _EVALUATIONS = 20
-# From so many words on, dropout is less: a teacher can annotate as many as the student can read, so
-# that there is little to overfit. Of training, of the network, and of words.
+# From how many words on which dropout applies: in `[training]`, in the network, and of whole words.
+# A teacher can annotate as much text as the student can read, which leaves little to overfit.
 _DROPOUT = ((1_000_000, (0.0, 0.1, 0.05)), (200_000, (0.0, 0.2, 0.1)))
 # With more labels than this, BIO tags faster than BILUO, which has twice as many tags; with plenty
 # of text it is as accurate.

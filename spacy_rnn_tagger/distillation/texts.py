@@ -9,10 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from ..bulk.similarity import NearDuplicates, digest, words_of
-from ..bulk.sources import Inputs, read_records
+from ..bulk.sources import Inputs, bytes_bar, read_records
 from ..formats import storage
 from ..formats.base import Reading
 from ..formats.jsonl import to_json
@@ -109,15 +107,7 @@ def find_pool(
     places: list[Place] = []
     duplicates = unreadable = empty = 0
     total = sum(map(storage.size, inputs.files))
-    bar = tqdm(
-        total=total,
-        desc="Reading texts",
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        disable=None if progress else True,
-    )
-    with bar:
+    with bytes_bar(total, progress=progress, desc="Reading texts") as bar:
         for number, name in enumerate(inputs.files):
             for record in read_records(name, reading):
                 bar.update(record.n_bytes)

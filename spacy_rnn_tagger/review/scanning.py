@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
-from tqdm import tqdm
 
 from ..bulk.job import Job
 from ..bulk.similarity import digest, words_of
-from ..bulk.sources import Shard
+from ..bulk.sources import Shard, bytes_bar
 from ..bulk.tagging import Tagged, tag_records
 from ..pipeline.inference import Inference
 from ..pipeline.rnn_ner import RNNEntityRecognizer
@@ -85,15 +84,7 @@ class Scan:
             OSError: A file can't be read.
             ValueError: Likewise.
         """
-        bar = tqdm(
-            total=self._job.n_bytes,
-            desc="Reading texts",
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            disable=None if progress else True,
-        )
-        with bar:
+        with bytes_bar(self._job.n_bytes, progress=progress, desc="Reading texts") as bar:
             for number in range(len(self._job.files)):
                 for shard in self._job.shards(number):
                     # Words that occur in a shard are forgotten with it: memory does not grow. And
