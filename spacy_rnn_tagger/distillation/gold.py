@@ -19,6 +19,7 @@ from ..training.readers import create_mixed_corpus_v1
 from .texts import DEV, TRAIN
 
 TEST = "test"
+SILVER = "silver"  # what configs call the corpus of what the teacher found
 _SECTION = "corpora"
 _SHARE = 10  # one in so many docs chooses the model, and another one measures it
 _FEWEST = 50  # docs that are divided
@@ -144,6 +145,11 @@ def find_gold(given: Mapping[str, Mapping[str, Any]] | str | Path | None) -> tup
         corpora = config.get(_SECTION, {})
     else:
         corpora = {"gold": {"path": str(given)}}
+    if SILVER in corpora:
+        raise ValueError(
+            f"No gold corpus can be called '{SILVER}': in the config, that is what the teacher "
+            "found. Give it another name."
+        )
     create_mixed_corpus_v1(corpora=corpora)  # checks the settings
     for own in corpora.values():
         if not storage.find(str(own["path"])):

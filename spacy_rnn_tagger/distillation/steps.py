@@ -27,7 +27,7 @@ from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..training.processes import train, write_config
 from . import texts as pools
 from .corpora import Silver, write_silver
-from .gold import TEST, Divided, divide
+from .gold import SILVER, TEST, Divided, divide
 from .measuring import measure
 from .replacing import blank_like, replace_component
 from .settings import Settings
@@ -344,7 +344,7 @@ class Distillation:
         # A teacher says nothing of labels that it does not know, or that are not trusted.
         marked = own if settings.belief.trust is not None or labels != set(own) else None
         corpora: dict[str, dict[str, Any]] = {
-            part: {"silver": {"path": files[part], "labels": marked}} for part in (TRAIN, DEV)
+            part: {SILVER: {"path": files[part], "labels": marked}} for part in (TRAIN, DEV)
         }
         n_words = silver.words[TRAIN]
         for gold in self._gold:

@@ -86,6 +86,7 @@ def test_corpora_from_a_path_a_mapping_and_a_config(tmp_path):
         ('[gold]\n[gold.news]\npath = "."\n', "must be one of 'corpora'"),
         ("[corpora.news\n", "can't be loaded"),
         ("[corpora]\n", "one corpus or more"),
+        ('[corpora]\n[corpora.silver]\npath = "."\n', "can be called 'silver'"),
     ],
 )
 def test_a_wrong_config(tmp_path, content, message):
