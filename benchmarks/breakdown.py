@@ -91,6 +91,7 @@ def _watched(pipe: Any) -> Iterator[Stopwatch]:
         (model.get_ref("tagger").layers[0].layers[1], "_func", "blocks"),
         (Padding, "__init__", "pad"),
         (Padding, "pad", "pad"),
+        (Padding, "pad_with_zeros", "pad"),
         (Padding, "unpad", "pad"),
         (rnn, "run_direction", "RNN"),
         (model.get_ref("emissions"), "_func", "output"),

@@ -83,40 +83,31 @@ def _forward(
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     ops = model.ops
     names = _parameter_names(model.attrs["depth"], model.attrs["bidirectional"])
-    inputs = xp2torch(X.dataXd, requires_grad=is_train)
+    inputs = xp2torch(X.dataXd)
     layers = [
-        [
-            Weights(*(xp2torch(model.get_param(name), requires_grad=is_train) for name in triple))
-            for triple in directions
-        ]
+        [Weights(*(xp2torch(model.get_param(name)) for name in triple)) for triple in directions]
         for directions in names
     ]
     layout = Layout.of(ops.to_numpy(X.lengths).tolist())
     padding = Padding(layout.shape, layout.sources, layout.places, inputs.device)
     dtype = torch.bfloat16 if _narrow_pays(model, inputs.device, is_train) else None
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
-    with torch.set_grad_enabled(is_train):
-        outputs = (
-            run_stack(model.attrs["cell"], inputs, padding, layers, rate, dtype)
-            if len(inputs)
-            else inputs.new_zeros(0, model.get_dim("nO"), requires_grad=is_train)
-        )
+    if not len(inputs):
+        empty = Ragged(ops.alloc2f(0, model.get_dim("nO")), X.lengths)
+        return empty, lambda dY: Ragged(ops.alloc2f(*inputs.shape), X.lengths)
+    outputs, backprop_stack = run_stack(
+        model.attrs["cell"], inputs, padding, layers, rate, dtype, is_train=is_train
+    )
 
     def backprop(dY: Ragged) -> Ragged:
-        if not len(inputs):
-            return Ragged(ops.alloc2f(*inputs.shape), X.lengths)
-        flat_names = [name for directions in names for triple in directions for name in triple]
-        flat_weights = [
-            weight for directions in layers for triple in directions for weight in triple
-        ]
-        dX, *gradients = torch.autograd.grad(
-            outputs, [inputs, *flat_weights], grad_outputs=xp2torch(ops.as_contig(dY.dataXd))
-        )
-        for name, gradient in zip(flat_names, gradients, strict=True):
-            model.inc_grad(name, torch2xp(gradient))
+        dX, gradients = backprop_stack(xp2torch(ops.as_contig(dY.dataXd)))
+        for directions, layer in zip(names, gradients, strict=True):
+            for triple, weights in zip(directions, layer, strict=True):
+                for name, gradient in zip(triple, weights, strict=True):
+                    model.inc_grad(name, torch2xp(gradient))
         return Ragged(torch2xp(dX), X.lengths)
 
-    return Ragged(torch2xp(outputs.detach()), X.lengths), backprop
+    return Ragged(torch2xp(outputs), X.lengths), backprop
 
 
 def _narrow_pays(model: Model[Ragged, Ragged], device: torch.device, is_train: bool) -> bool:

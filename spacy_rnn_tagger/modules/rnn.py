@@ -1,4 +1,8 @@
-"""The recurrent stack: cells by torch's fused kernels, one direction a call.
+"""The recurrent stack: cells by torch's fused kernels, one direction per call.
+
+In training on a CPU, the two directions of a layer are computed side by side. A kernel takes one
+small step after another, and to share each of them out among threads costs more than it gains; the
+directions don't wait for one another.
 
 Equations, with x the input, h the last hidden state, s the logistic function, * elementwise,
 and one bias vector b for each gate:
@@ -18,14 +22,16 @@ gru (Cho et al. 2014, in the form that cuDNN computes: the reset gate acts on U 
     h' = (1 - z) * n + z * h
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .padding import Padding
+from .side_by_side import run_side_by_side
 
 # Gates of each cell, in the order in which the kernels stack them.
 GATES = {
@@ -77,6 +83,10 @@ def run_direction(
     return torch.rnn_tanh(X, state, params, *options)[0]
 
 
+# From the gradient of a layer's output to those of its input and of each direction's weights.
+Backprop: TypeAlias = Callable[[Tensor], tuple[Tensor, list[Weights]]]
+
+
 def run_stack(
     cell: str,
     X: Tensor,
@@ -84,37 +94,114 @@ def run_stack(
     layers: Sequence[Sequence[Weights]],
     dropout: float = 0.0,
     dtype: torch.dtype | None = None,
-) -> Tensor:
+    *,
+    is_train: bool = False,
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[list[Weights]]]]]:
     """Run the layers one above the other; a layer with two directions concatenates them.
 
     Args:
+        cell: "lstm", "gru" or "elman".
         X: Input, all tokens of all docs. (N, W)
+        padding: Where the tokens are in a block.
         layers: For each layer the weights of its one or two directions.
         dropout: Rate for the input and for each layer's output (Srivastava et al. 2014).
         dtype: What the kernels compute in; that of the input if None.
+        is_train: Whether there is a way back.
 
     Returns:
-        Hidden states of the last layer. (N, H * directions)
+        Hidden states of the last layer, (N, H * directions), and the way back: from the gradient
+        of the states to those of the input, (N, W), and of all weights.
     """
-    X = _dropped(X, dropout)
+    X, undo_dropout = _dropped(X, dropout)
+    undone, ways_back = [undo_dropout], []
     for directions in layers:
-        states = []
-        for backward, weights in zip((False, True), directions, strict=False):
-            padded = padding.pad(X, backward=backward)
-            padded = run_direction(cell, padded, weights, dtype)
-            states.append(padding.unpad(padded, backward=backward))
-        X = _dropped(torch.cat(states, dim=1), dropout)
-    return X
+        X, backprop_layer = _run_layer(cell, X, padding, directions, dtype, is_train)
+        X, undo_dropout = _dropped(X, dropout)
+        undone.append(undo_dropout)
+        ways_back.append(backprop_layer)
+
+    def backprop(dX: Tensor) -> tuple[Tensor, list[list[Weights]]]:
+        gradients = []
+        for backprop_layer, undo in zip(reversed(ways_back), reversed(undone[1:]), strict=True):
+            dX, d_weights = backprop_layer(undo(dX))
+            gradients.append(d_weights)
+        return undone[0](dX), gradients[::-1]
+
+    return X, backprop
 
 
-def _dropped(X: Tensor, rate: float) -> Tensor:
+def _run_layer(
+    cell: str,
+    X: Tensor,
+    padding: Padding,
+    directions: Sequence[Weights],
+    dtype: torch.dtype | None,
+    is_train: bool,
+) -> tuple[Tensor, Backprop]:
+    """Run the directions of one layer, and concatenate their states."""
+    calls = [
+        partial(_run_flat, cell, X, padding, weights, dtype, is_train, backward)
+        for backward, weights in zip((False, True), directions, strict=False)
+    ]
+    # Predictions come from several threads of a server at once, which would wait for one another.
+    runs = run_side_by_side(calls) if is_train and X.device.type == "cpu" else [c() for c in calls]
+
+    def backprop(d_states: Tensor) -> tuple[Tensor, list[Weights]]:
+        parts = d_states.chunk(len(runs), dim=1)
+        calls = [partial(run[1], part) for run, part in zip(runs, parts, strict=True)]
+        results = run_side_by_side(calls) if X.device.type == "cpu" else [c() for c in calls]
+        dX = results[0][0]
+        for d_input, _ in results[1:]:
+            dX = dX + d_input
+        return dX, [d_weights for _, d_weights in results]
+
+    return torch.cat([states for states, _ in runs], dim=1), backprop
+
+
+def _run_flat(
+    cell: str,
+    X: Tensor,
+    padding: Padding,
+    weights: Weights,
+    dtype: torch.dtype | None,
+    is_train: bool,
+    backward: bool,
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Weights]]]:
+    """Run one direction over rows, (N, W), to rows, (N, H).
+
+    Autograd sees the kernel alone. Each direction has a graph of its own, because the nodes of one
+    graph are computed one after the other.
+    """
+    padded = padding.pad(X, backward=backward)
+    with torch.set_grad_enabled(is_train):
+        if is_train:
+            padded.requires_grad_()
+            weights = Weights(*(array.detach().requires_grad_() for array in weights))
+        states = run_direction(cell, padded, weights, dtype)
+
+    def backprop(d_flat: Tensor) -> tuple[Tensor, Weights]:
+        d_states = padding.pad_with_zeros(d_flat, backward=backward)
+        d_padded, *d_weights = torch.autograd.grad(states, [padded, *weights], d_states)
+        return padding.unpad(d_padded, backward=backward), Weights(*d_weights)
+
+    return padding.unpad(states.detach(), backward=backward), backprop
+
+
+def _dropped(X: Tensor, rate: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Set a share of the numbers to zero and scale up the others, so that the mean is the same.
 
     On a CPU torch draws a random number for each, in one thread, which takes as long as the cells
     do; sixteen bits for each are enough, and come five times as fast.
+
+    Returns:
+        The numbers, and the way back for their gradient.
     """
-    if not rate or X.device.type != "cpu":
-        return torch.dropout(X, rate, rate > 0)
-    rng = np.random.Generator(np.random.SFC64(np.random.randint(1 << 32, dtype=np.uint64)))
-    kept = rng.integers(1 << 16, size=X.shape, dtype=np.uint16) >= round(rate * (1 << 16))
-    return X * torch.from_numpy(np.multiply(kept, 1 / (1 - rate), dtype=np.float32)).to(X.dtype)
+    if not rate:
+        return X, lambda d_dropped: d_dropped
+    if X.device.type == "cpu":
+        rng = np.random.Generator(np.random.SFC64(np.random.randint(1 << 32, dtype=np.uint64)))
+        kept = rng.integers(1 << 16, size=X.shape, dtype=np.uint16) >= round(rate * (1 << 16))
+        mask = torch.from_numpy(np.multiply(kept, 1 / (1 - rate), dtype=np.float32)).to(X.dtype)
+    else:
+        mask = torch.dropout(torch.ones_like(X), rate, True)
+    return X * mask, lambda d_dropped: d_dropped * mask

@@ -187,9 +187,9 @@ from spacy.language import Language
 
 run_stack, own = layer.run_stack, set()
 
-def counted(*arguments):
+def counted(*arguments, **settings):
     own.add(torch.get_num_threads())
-    return run_stack(*arguments)
+    return run_stack(*arguments, **settings)
 
 layer.run_stack = counted
 
