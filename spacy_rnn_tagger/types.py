@@ -26,11 +26,14 @@ class Prediction(NamedTuple):
             those below the threshold, and what else is likely enough. Empty where no group is
             wanted.
         confidences: The confidence of each of these.
+        probability: P(these entities and no others of the labels that are written | doc); None if
+            it was not asked for.
     """
 
     entities: list[EntitySpan]
     scored: list[EntitySpan]
     confidences: list[float]
+    probability: float | None = None
 
 
 class Analysis(NamedTuple):

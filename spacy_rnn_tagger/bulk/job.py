@@ -22,6 +22,7 @@ from ..formats.label_studio import LabelStudio
 from ..formats.registry import by_name
 from ..io import PARTIAL
 from ..pipeline.folders import run_code
+from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..runtime import one_core
 from .identity import code_facts, differences, pipeline_facts, version_facts
 from .outputs import errors_name, shard_name, write_extras, write_shard
@@ -70,7 +71,7 @@ class Job:
     Attributes:
         model: A pipeline's folder or its package's name.
         inputs: A file, a folder or a glob; a path or a URL.
-        output: The folder for shards, a path or a URL.
+        output: The folder for shards, or the one file that a command writes; a path or a URL.
         form: The name of the shards' format.
         column: The key or column of the text.
         whole: Whether a text file is one record.
@@ -81,6 +82,7 @@ class Job:
         gpu: The GPU's ID, or -1.
         from_name: The name of Label Studio's control tag.
         to_name: The name of its object tag.
+        but: Other files that are not input, since the command writes them.
         files: The files of the input.
         skipped: What is left out of the input, in a sentence; empty if nothing is.
 
@@ -105,6 +107,7 @@ class Job:
     gpu: int = -1
     from_name: str = Writing.from_name
     to_name: str = Writing.to_name
+    but: tuple[str, ...] = ()
     files: list[str] = field(init=False, default_factory=list)
     skipped: str = field(init=False, default="")
 
@@ -115,7 +118,7 @@ class Job:
             if value is not None:
                 check_at_least(name, value, 1)
         form.prepare()
-        inputs = find_inputs(self.inputs, self.reading, self.output)
+        inputs = find_inputs(self.inputs, self.reading, self.output, *self.but)
         self.files.extend(inputs.files)
         if inputs.skipped:
             object.__setattr__(self, "skipped", inputs.describe_skipped())
@@ -149,6 +152,9 @@ class Job:
             nlp = spacy.load(self.model)
         if self.max_length is not None:
             nlp.max_length = self.max_length
+        for _, pipe in nlp.pipeline:
+            if isinstance(pipe, RNNEntityRecognizer):
+                pipe.rates_docs = by_name(self.form, Role.OUTPUT).rates_docs
         return nlp
 
     def begin(self, nlp: Language) -> None:

@@ -95,6 +95,8 @@ class Format:
         roles: What its files can be used for.
         compressed: Whether its files may also be compressed and end in ".gz".
         unit: What a record is in messages, before its number.
+        rates_docs: Whether it has a place for the probability that all of a doc's entities are
+            right and none is missing.
     """
 
     name: ClassVar[str]
@@ -102,6 +104,7 @@ class Format:
     roles: ClassVar[frozenset[Role]]
     compressed: ClassVar[bool] = True
     unit: ClassVar[str] = "record"
+    rates_docs: ClassVar[bool] = False
 
     def prepare(self) -> None:
         """Import what writing needs, before long work.

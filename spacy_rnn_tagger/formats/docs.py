@@ -13,7 +13,7 @@ from .placing import Placement, place
 from .record import Record, Tokens
 
 # Digits of a confidence. Those after them depend on the number of threads.
-_DIGITS = 6
+DIGITS = 6
 
 
 def make_doc(
@@ -121,7 +121,7 @@ def entities_of(doc: Doc) -> list[dict[str, Any]]:
             "text": ent.text,
             "confidence": None
             if (score := scores.get((ent.start_char, ent.end_char, ent.label_))) is None
-            else round(score, _DIGITS),
+            else round(score, DIGITS),
         }
         for ent in doc.ents
     ]

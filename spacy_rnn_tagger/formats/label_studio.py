@@ -14,9 +14,10 @@ from xml.sax.saxutils import quoteattr
 from spacy.tokens import Doc
 
 from ..pipeline.label_sets import UNKNOWN
+from ..pipeline.span_groups import doc_probability
 from ..types import EntitySpan
 from .base import Reading, Role, Writing
-from .docs import row_of
+from .docs import DIGITS, row_of
 from .json_records import JSONFormat, Parsed, objects, shown
 from .jsonl import to_json
 from .offsets import AUTO, UTF16, encodable, entity_span, has_pairs, span_from_utf16
@@ -31,6 +32,7 @@ _OWN_KEYS = frozenset(
         *("agreement", "meta", "source"),
     }
 )
+_PLACEHOLDER = "LABEL"
 _REFUSED = ("hypertextlabels", "paragraphlabels")
 
 
@@ -54,6 +56,8 @@ class LabelStudio(JSONFormat):
     name = "label-studio"
     suffixes = (".json", ".jsonl")
     roles = frozenset({Role.ANNOTATED, Role.OUTPUT})
+
+    rates_docs = True
 
     config_name: ClassVar[str] = "label-studio.xml"
 
@@ -98,7 +102,12 @@ class LabelStudio(JSONFormat):
         return LabelStudio(writing)
 
     def row(self, record: Record, doc: Doc) -> dict[str, Any]:
-        """Build a task with a prediction, whose score is the lowest confidence of its entities."""
+        """Build a task with a prediction.
+
+        Its score is the exact probability that the entities are right and none is missing, so that
+        texts without entities are sorted too. Where nobody computed it, as for gold annotation, it
+        is the lowest confidence of an entity.
+        """
         row, names = row_of(record, doc), self._writing
         text = encodable(row["text"], "the text")
         regions = []
@@ -116,9 +125,12 @@ class LabelStudio(JSONFormat):
                 region["score"] = entity["confidence"]
             regions.append(region)
         prediction: dict[str, Any] = {"model_version": names.model, "result": regions}
-        known = [each["confidence"] for each in row["entities"]]
-        if scores := [score for score in known if score is not None]:
-            prediction["score"] = min(scores)
+        score = doc_probability(doc)
+        if score is None:
+            known = [each["confidence"] for each in row["entities"]]
+            score = min((each for each in known if each is not None), default=None)
+        if score is not None:
+            prediction["score"] = round(score, DIGITS)
         data = {"text": text, "source": row["source"], "record": row["record"]}
         task = {"data": data | {"meta": row["meta"]}, "predictions": [prediction]}
         to_json(task)  # what can't be written is this record's failure
@@ -132,10 +144,12 @@ class LabelStudio(JSONFormat):
         """Write the labelling configuration with which a project shows the tasks."""
         names = self._writing
         shown_as = quoteattr(names.to_name)
+        # Label Studio refuses a configuration without a label, which raw text would have.
         lines = [
             "<View>",
+            *(() if labels else ("  <!-- Write a line for each of your labels. -->",)),
             f"  <Labels name={quoteattr(names.from_name)} toName={shown_as}>",
-            *(f"    <Label value={quoteattr(label)}/>" for label in labels),
+            *(f"    <Label value={quoteattr(label)}/>" for label in labels or [_PLACEHOLDER]),
             "  </Labels>",
             f'  <Text name={shown_as} value="$text"/>',
             "</View>",

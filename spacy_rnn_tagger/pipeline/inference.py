@@ -168,6 +168,30 @@ class Inference:
         fitting = log_sums(self._tempered.restricted(allowed), self.order).log_partition
         return np.minimum(fitting - self.sums.log_partition, 0.0)
 
+    def log_fit_of(self, spans: Spans) -> FloatArray:
+        """Compute log P(these entities and no others of the labels that are written | doc).
+
+        Args:
+            spans: The entities, which don't overlap. (S,)
+
+        Returns:
+            The logarithms. (B,)
+        """
+        allowed = np.zeros((len(self.constraints.preset), len(self.tags.tags)), dtype=bool)
+        allowed[:, 0] = True
+        if self.output is not None:  # what stays silent may be anything
+            silent = [self.tags.labels[i] for i in np.flatnonzero(~self.output)]
+            allowed[:, self.tags.of_labels(silent)] = True
+        allowed[self.constraints.preset] = True  # the lattice says what these are
+        lengths = spans.ends - spans.starts
+        entities = np.repeat(np.arange(len(lengths)), lengths)
+        words = np.arange(lengths.sum()) + np.repeat(
+            spans.starts - np.cumsum(lengths) + lengths, lengths
+        )
+        allowed[words] = False
+        allowed[words, self.tags.entity_tags(entities, spans.labels[entities])] = True
+        return self.log_fit(allowed)
+
     def log_fit_within(self, allowed: BoolArray, starts: IntArray, ends: IntArray) -> FloatArray:
         """Compute log P(a region is as annotated | the rest of its doc is as annotated).
 

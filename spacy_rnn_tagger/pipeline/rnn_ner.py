@@ -30,7 +30,7 @@ from .losses import annotation_loss, tutor_loss
 from .scorer import comparable, score_entities
 from .serialization import ConfiguredPipe
 from .settings import CONFIGURED, DEFAULTS, Settings, check_output_labels
-from .span_groups import SPANS_KEY, write_group
+from .span_groups import SPANS_KEY, set_probability, write_group
 from .thresholds import Candidates, Threshold, check_labels_of, floor_of_each, of_each
 
 default_model_config = """
@@ -144,6 +144,10 @@ class RNNEntityRecognizer(ConfiguredPipe):
         ValueError: The scheme is not known, a number is out of its range, candidates are to be
             written to no group, or the model is that of another component.
     """
+
+    # Whether predictions come with the probability of a doc's entities as a whole. That takes one
+    # more pass over the lattice, so `annotate` and `select` ask for it if a format has a place.
+    rates_docs: bool = False
 
     def __init__(
         self,
@@ -288,9 +292,12 @@ class RNNEntityRecognizer(ConfiguredPipe):
         scores = iter(p.tolist())
         found = inference.locate(spans)
         entities = found if is_entity.all() else inference.locate(spans.select(is_entity))
+        rates: list[float | None] = [None] * len(docs)
+        if self.rates_docs:
+            rates = np.exp(inference.log_fit_of(spans.select(is_entity))).tolist()
         return [
-            Prediction(own, scored, list(islice(scores, len(scored))))
-            for own, scored in zip(entities, found, strict=True)
+            Prediction(own, scored, list(islice(scores, len(scored))), rate)
+            for own, scored, rate in zip(entities, found, rates, strict=True)
         ]
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
@@ -400,6 +407,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
             if key is not None:
                 spans = [Span(doc, *place) for place in prediction.scored]
                 write_group(doc, key, self.name, spans, prediction.confidences, preset)
+                if prediction.probability is not None:
+                    set_probability(doc, key, self.name, prediction.probability)
 
     def update(
         self,

@@ -17,8 +17,12 @@ Attributes of the group, with one row per span that was written (S spans):
 - "places": its first character, the character after its last, and its label. [S], in this order.
 - "found_by": the name of the component that computed the confidence. None for an entity that was
   set before the component and whose confidence no component is known to have computed. [S]
+
+Where it is asked for, the attribute "probability" holds, by the name of each component that writes
+to the group, the probability that its entities are right and none is missing.
 """
 
+import math
 import struct
 import threading
 from bisect import bisect_left
@@ -197,7 +201,37 @@ def attrs_within(group: SpanGroup, start: int, end: int) -> dict[str, Any]:
     attrs = dict(group.attrs)
     _select(attrs, [start <= first and last <= end for first, last, _ in attrs["places"]])
     attrs["places"] = [[first - start, last - start, own] for first, last, own in attrs["places"]]
+    attrs.pop("probability", None)  # of the whole doc
     return attrs
+
+
+def set_probability(doc: Doc, key: str, component: str, probability: float) -> None:
+    """Write the probability that a component's entities are right and none is missing.
+
+    Args:
+        doc: The doc, with the component's group.
+        key: The name of the group.
+        component: The component's name.
+        probability: The probability, given what components before it found.
+    """
+    attrs = doc.spans[key].attrs
+    attrs["probability"] = {**attrs.get("probability", {}), component: probability}
+
+
+def doc_probability(doc: Doc) -> float | None:
+    """Return the probability that a doc's entities are right and none is missing.
+
+    Args:
+        doc: The doc, after the pipeline.
+
+    Returns:
+        The product over the components `rnn_ner`, each of which takes for true what those before it
+        found; None if no component was asked for it.
+    """
+    found: dict[str, float] = {}
+    for group in doc.spans.values():
+        found.update(_attrs(group).get("probability", {}))
+    return math.prod(found.values()) if found else None
 
 
 class _Row(NamedTuple):
@@ -239,7 +273,10 @@ def write_group(
         rows = _merged(doc, former, component, own, preset)
         spans, places = [row.span for row in rows], [row.place for row in rows]
         confidences, found_by = [row.confidence for row in rows], [row.found_by for row in rows]
-    attrs = {"scores": np.array(confidences), "places": places, "found_by": found_by}
+    attrs: dict[str, Any] = {"scores": np.array(confidences), "places": places}
+    attrs["found_by"] = found_by
+    if former is not None and "probability" in (known := _attrs(former)):
+        attrs["probability"] = known["probability"]
     doc.spans[key] = EntityGroup(doc, name=key, spans=spans, attrs=attrs)
 
 

@@ -1,8 +1,13 @@
 """doccano's exports: of all versions, with users and relations."""
 
-import pytest
+import json
 
-from spacy_rnn_tagger.formats.record import AnnotationError
+import pytest
+import spacy
+
+from spacy_rnn_tagger.formats.base import Role
+from spacy_rnn_tagger.formats.record import AnnotationError, Record
+from spacy_rnn_tagger.formats.registry import by_name
 from tests.formats.reading import SPANS, TEXT, converted, lines, spans_of, tags_of, write
 
 TUPLES = [list(span) for span in SPANS]
@@ -104,3 +109,22 @@ class TestEmoji:
         [doc], found = converted(source, **settings)
         assert spans_of(doc) == [(self.START, self.START + 10, "CAR")]
         assert len(found.notices) == (not settings and not more)
+
+    def test_all_lines_have_the_same_keys(self):
+        """doccano makes NaN of what is missing in some, and then refuses the file."""
+        form, nlp = by_name("doccano", Role.OUTPUT), spacy.blank("en")
+        texts = [self.TEXT, "Nobody.", "\n"]
+        rows = [form.row(Record("a", i, text), nlp(text)) for i, text in enumerate(texts)]
+        keys = {tuple(json.loads(line)) for line in form.pack(rows).splitlines()}
+        assert len(keys) == 1 and "offsets" in keys.pop()
+        assert b"null" not in form.pack(rows)
+
+    def test_an_export_of_version_1_8(self, tmp_path):
+        """The metadata of our suggestions is beside the labels there."""
+        own = {"confidences": [0.9], "source": "a", "record": 1, "meta": {}, "offsets": "utf-16"}
+        label = [[self.START + 3, self.START + 13, "CAR"]]
+        record = {"id": 19, "text": self.TEXT, **own, "label": label, "Comments": []}
+        plain = {"id": 2, "text": TEXT, **own, "label": TUPLES, "Comments": []}
+        docs, found = converted(write(tmp_path / "ann.jsonl", lines(plain, record)))
+        assert [spans_of(doc) for doc in docs] == [SPANS, [(self.START, self.START + 10, "CAR")]]
+        assert not found.notices and not found.ignored

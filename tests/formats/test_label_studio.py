@@ -1,8 +1,12 @@
 """Label Studio's exports: JSON, JSON-MIN, and a task a line."""
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
+from spacy_rnn_tagger.formats.base import Role
 from spacy_rnn_tagger.formats.record import AnnotationError
+from spacy_rnn_tagger.formats.registry import by_name
 from tests.formats.reading import SPANS, TEXT, converted, lines, spans_of, tags_of, write
 
 
@@ -260,3 +264,26 @@ def test_the_same_text_in_two_tasks_stays_two_docs(tmp_path):
     tasks = [task(annotation_by(by, *BOTH), number=by) for by in (1, 2)]
     docs, found = converted(write(tmp_path / "a.json", tasks))
     assert len(docs) == 2 and found.agreement is None
+
+
+@pytest.mark.parametrize("labels", [["FAC", "GPE"], []])
+def test_a_configuration_has_a_label(labels):
+    """Label Studio refuses one without; from raw text, `select` knows none."""
+    [content] = by_name("label-studio", Role.OUTPUT).extras(labels).values()
+    view = ET.fromstring(content)
+    assert [label.get("value") for label in view.iter("Label")] == (labels or ["LABEL"])
+
+
+def test_an_export_of_version_1_23(tmp_path):
+    """An annotation of a suggestion that a person took over and added to, as it was exported."""
+    text = "\N{PARTY POPPER}\N{PARTY POPPER} We are in Lima with the brigade."
+    shared = {"from_name": "label", "to_name": "text", "type": "labels"}
+    suggested = region(13, 17, "GPE", text) | shared | {"origin": "prediction", "score": 0.997599}
+    added = region(27, 34, "FAC", text) | shared | {"origin": "manual"}
+    exported = annotation(suggested, added, last_action=None, parent_prediction=19)
+    prediction = {"id": 19, "model_version": "en_places-1", "score": 0.6, "result": [suggested]}
+    data = {"text": text, "source": "texts.jsonl", "record": 19, "meta": {"id": 18}}
+    tasks = [task(exported, **data) | {"predictions": [prediction]}]
+    [doc], found = converted(write(tmp_path / "a.json", tasks))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Lima", "GPE"), ("brigade", "FAC")]
+    assert not found.notices and not found.ignored

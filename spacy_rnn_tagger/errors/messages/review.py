@@ -1,0 +1,38 @@
+"""Messages about what to annotate next, and audits: RNN501 to RNN599."""
+
+
+class ReviewErrors:
+    """Templates, whose fields are filled in by `str.format`."""
+
+    # select
+    RNN501 = (
+        "by is '{by}', which only a pipeline can measure, but no pipeline is given. Name one, or "
+        "leave out by."
+    )
+    RNN502 = "spans needs a pipeline to ask about, but none is given. Name one, or leave out spans."
+    RNN503 = (
+        "Questions about single spans can't be written in the format {format}, which annotates "
+        "each text as a whole. Use {formats}."
+    )
+    RNN504 = (
+        "{texts} has no text to select: of {read:,} records, {empty:,} have no word and {failed:,} "
+        "failed.{reasons}"
+    )
+    RNN505 = (
+        "{texts} has no span to ask about: of {read:,} records, {empty:,} have no word and "
+        "{failed:,} failed.{reasons}"
+    )
+    RNN506 = (
+        "{name} can't be written, because web servers are only read. Name a path, or a URL of a "
+        "file system that can be written, such as s3://bucket/next.jsonl."
+    )
+    RNN507 = (
+        "{model} has learned no label yet, so it is unsure of nothing. Give {no_model} instead of "
+        "it to start from raw text."
+    )
+    # audit
+    RNN508 = "steps is {steps}, but folds is 0, so nothing is trained. Set folds, or leave out steps."
+    RNN509 = (
+        "{folds} folds need at least {needed} different docs, but the data has {found}. Use fewer "
+        "folds, or 0 if the pipeline was not trained on this data."
+    )
