@@ -8,7 +8,7 @@ from thinc.api import chain, concatenate
 from thinc.model import Model
 from thinc.types import Floats2d
 
-from ..errors import check_at_least, check_choice, check_rate
+from ..errors import Errors, check_at_least, check_choice, check_rate
 from ..layers.blocks import InBlocks, ListModel
 from ..layers.characters import Characters
 from ..layers.distinct_words import DistinctWords
@@ -118,8 +118,22 @@ def build_rnn_encoder_v1(
 ) -> Model[list[Floats2d], list[Floats2d]]:
     """Build the recurrent network as the `encode` layer of `spacy.Tok2Vec.v2`.
 
-    Its output is `hidden_width` wide for each direction, so 2 * `hidden_width` by default.
-    The settings are those of `RNNTagger.v1`.
+    Its output is `hidden_width` wide for each direction, so 2 * `hidden_width` by default; that is
+    the `width` of its listeners.
+
+    Args:
+        cell: "lstm", "gru" or "elman".
+        hidden_width: Width of the hidden state of one direction.
+        depth: Number of recurrent layers.
+        bidirectional: Read each doc from its end as well.
+        dropout: Rate for embeddings and hidden states in training. The rate of `nlp.update`
+            (`[training] dropout` in a config) applies where it is higher.
+        max_length: Tokens that the network reads as one sequence at most; longer docs are read in
+            overlapping windows. 0 for no limit.
+        overlap: Tokens of context on either side of a window. `max_length` must leave room for
+            both sides.
+        mixed_precision: Compute the recurrence in bfloat16, on a GPU and, in the predictions of an
+            LSTM, on a CPU with AVX512_BF16; elsewhere no effect.
 
     Raises:
         ValueError: A setting is not among the allowed ones or out of its range.
@@ -194,9 +208,7 @@ def build_lexeme_embed_v1(
     attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"] if attrs is None else attrs
     rows = [5000 if attr == "NORM" else 2500 for attr in attrs] if rows is None else rows
     if len(attrs) != len(rows) or not attrs:
-        raise ValueError(
-            f"attrs and rows must be of the same length, one or more, but got {attrs} and {rows}."
-        )
+        raise ValueError(Errors.RNN025.format(attrs=attrs, rows=rows))
     for attr, size in zip(attrs, rows, strict=True):
         check_choice("attrs", attr, _LEXICAL_ATTRS)
         check_at_least("rows", size, 1)

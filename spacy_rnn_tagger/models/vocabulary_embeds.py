@@ -46,11 +46,15 @@ def build_one_hot_embed_v1(
 ) -> Tok2VecModel:
     """Build a one-hot input over the vocabulary that `WordEmbed.v1` would have.
 
-    The other settings are those of `WordEmbed.v1`.
-
     Args:
-        width: Not used, for a one-hot vector is `max_size` wide; accepted so that a config
-            exchanges `WordEmbed.v1` for this in one line.
+        width: Not used, because a one-hot vector is `max_size` wide. It is accepted so that a
+            config can replace `WordEmbed.v1` by changing one line.
+        max_size: Width of the vectors: the size of the vocabulary, including the entry for unknown
+            words.
+        min_freq: Words rarer than this in the training data are unknown.
+        word_dropout: The share of tokens that training treats as unknown, so that the weights for
+            unknown words are learned.
+        attr: The token attribute that is the word: "NORM", "LOWER", "ORTH", "LEMMA" or "SHAPE".
 
     Raises:
         ValueError: A setting is not among the allowed ones or out of its range.

@@ -19,6 +19,12 @@ def create_console_logger_v1(
     """Create the logger; the settings are those of `spacy.ConsoleLogger.v3`.
 
     Each evaluation adds the loss on the dev set and, for each label, precision, recall and F.
+
+    Args:
+        progress_bar: "train" for a progress bar over all steps, "eval" for one up to the next
+            evaluation, None for none.
+        console_output: Whether to print the scores to the console.
+        output_file: A JSONL file to write the scores to as well.
     """
     setup_table = console_logger_v3(progress_bar, console_output, output_file)
 
