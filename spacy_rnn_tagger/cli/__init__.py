@@ -21,6 +21,7 @@ from . import (  # noqa: E402, F401 - they add commands
     convert,
     distill,
     export,
+    info,
     init_config,
     report,
     select,
