@@ -11,6 +11,7 @@ from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.training import configs
 from spacy_rnn_tagger.training.configs import config_names, init_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -47,6 +48,13 @@ def test_every_config_of_the_repository_is_shipped():
 @pytest.mark.parametrize("name", NAMES)
 def test_without_options_it_is_the_file(name):
     assert init_config(name).to_str(interpolate=False) == read(name)
+
+
+def test_a_checkout_finds_them_without_being_installed(monkeypatch):
+    names = config_names()
+    monkeypatch.setattr(configs, "_PACKAGE", "spacy_rnn_tagger.nowhere")
+    assert config_names() == names
+    assert init_config()["nlp"]["pipeline"] == ["rnn_ner"]
 
 
 def test_the_default_is_rnn_ner():

@@ -6,12 +6,16 @@ They are files in the folder `configs` of the repository, which is the package
 
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spacy.util import get_lang_class, load_config_from_str
 from thinc.api import Config
 
 from ..errors import check_choice
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable  # moved in Python 3.11
 
 DEFAULT = "rnn_ner"
 _PACKAGE = "spacy_rnn_tagger.configs"
@@ -42,7 +46,7 @@ def init_config(
         ImportError: spaCy does not have the language.
     """
     check_choice("config", config, config_names())
-    text = files(_PACKAGE).joinpath(config + _SUFFIX).read_text(encoding="utf-8")
+    text = _folder().joinpath(config + _SUFFIX).read_text(encoding="utf-8")
     created = load_config_from_str(text)
     if lang != created["nlp"]["lang"]:
         created = _in_language(created, lang)
@@ -59,8 +63,16 @@ def config_names() -> list[str]:
     Returns:
         Their names, in alphabetical order.
     """
-    found = (entry.name for entry in files(_PACKAGE).iterdir())
+    found = (entry.name for entry in _folder().iterdir())
     return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+
+
+def _folder() -> "Traversable":
+    """Find the folder of configs. In a checkout, Python finds the package without it."""
+    try:
+        return files(_PACKAGE)
+    except ModuleNotFoundError:
+        return Path(__file__).parents[2] / "configs"
 
 
 def _in_language(config: Config, lang: str) -> Config:
