@@ -1,13 +1,14 @@
 """The files of an input, and their records in shards."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 
 from tqdm import tqdm
 
+from ..errors import Errors
 from ..formats import storage
 from ..formats.base import Reading, Role
 from ..formats.record import Record
@@ -46,27 +47,29 @@ class Inputs:
         return f"Skipped {n:,} file{'' if n == 1 else 's'} ({counts}): {names}{more}"
 
 
-def find_inputs(pattern: str, reading: Reading | None = None, output: str | None = None) -> Inputs:
+def find_inputs(pattern: str, reading: Reading | None = None, *but: str) -> Inputs:
     """List the files of an input: a file, all that can be read below a folder, or a glob.
 
     Args:
         pattern: A path or a URL.
         reading: How they are going to be read.
-        output: A folder whose files are not input, even if it is below the input.
+        but: What a command writes: files that are not input, and folders whose files are not, even
+            if they are below the input.
 
     Returns:
         The files.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is none, or none but these.
         ValueError: A file that is named, or found by the glob, has no known format, or can't be
             read as the format that it has.
     """
     reading = reading or Reading()
     found = storage.find(pattern)
-    if output is not None:
-        # Where nothing else is left, the output is not below the input; `Job.begin` refuses it.
-        found = [name for name in found if not storage.is_below(name, output)] or found
+    if but and found:
+        found = _without(found, {storage.address(name) for name in but})
+        if not found:
+            raise FileNotFoundError(Errors.RNN214.format(pattern=pattern))
     skipped: list[str] = []
     known = known_suffixes(Role.TEXTS)
     if storage.is_folder(pattern):
@@ -76,15 +79,21 @@ def find_inputs(pattern: str, reading: Reading | None = None, output: str | None
         found = [name for name in found if name not in skip]
     elif unknown := [name for name in found if not by_suffix(name, Role.TEXTS)]:
         names = ", ".join(map(printable, unknown))
-        raise ValueError(f"Of no known format (the name must end in {known}): {names}.")
+        raise ValueError(Errors.RNN215.format(names=names, suffixes=known))
     if not found:
-        raise FileNotFoundError(
-            f"No file, folder or glob '{pattern}' with files whose names end in {known}."
-        )
+        raise FileNotFoundError(Errors.RNN216.format(pattern=pattern, suffixes=known))
     for name in found:
         if format := by_suffix(name, Role.TEXTS):
             format.check(name, reading)
     return Inputs(found, skipped)
+
+
+def _without(names: Iterable[str], written: Set[PurePosixPath]) -> list[str]:
+    """Leave out files that are written, or are below a folder that is."""
+    others = {name: address for name in names if (address := storage.address(name)) not in written}
+    # Where nothing else is left, the folder is not below the input; `Job.begin` refuses it.
+    below = [name for name, address in others.items() if written.isdisjoint(address.parents)]
+    return below or list(others)
 
 
 def bytes_bar(n_bytes: int, *, progress: bool, desc: str | None = None) -> tqdm:

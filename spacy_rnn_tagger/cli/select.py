@@ -37,7 +37,7 @@ def select_cli(
         help=f"Texts in files that end in {known_suffixes(Role.TEXTS)}; .txt has a record a line. "
         "A file, a folder or a glob, as a path or a URL",
     ),
-    output: str = typer.Argument(..., help="The file to write"),
+    output: str = typer.Argument(..., help="The file to write, a path or a URL"),
     n: int = typer.Option(200, "--n", help="How many texts, or questions, to select"),
     by: str = typer.Option(
         None,

@@ -12,8 +12,16 @@ from spacy.language import Language
 from ..bulk.job import Job, entity_labels
 from ..bulk.sources import read_records
 from ..bulk.tagging import Tagged, tag_records
-from ..errors import as_warning, check_at_least, check_choice, check_rate, listed, loading
-from ..evaluation.running import find_component
+from ..errors import (
+    Errors,
+    as_warning,
+    check_at_least,
+    check_choice,
+    check_rate,
+    listed,
+    loading,
+)
+from ..evaluation.running import find_component, no_component
 from ..formats import storage
 from ..formats.base import Format, Role
 from ..formats.record import Record
@@ -29,6 +37,7 @@ from .uncertainty import CONFIDENCE, MEASURES, TOKEN, UNITS
 NO_MODEL = "-"
 _DIGITS = 6
 _ERRORS = ".errors.jsonl"
+_WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True)
@@ -136,11 +145,10 @@ def select(
             can't be loaded or has no component `rnn_ner`, or there is nothing to select.
     """
     bare = model is None or str(model) == NO_MODEL
-    if bare and (by is not None or spans):
-        raise ValueError(
-            f"Without a pipeline nothing is known {'of spans' if spans else f'of {by}'}: name one, "
-            f"or leave out {'spans' if spans else 'by'}."
-        )
+    if bare and spans:
+        raise ValueError(Errors.RNN502)
+    if bare and by is not None:
+        raise ValueError(Errors.RNN501.format(by=by))
     check_at_least("n", n, 1)
     check_choice("by", by or CONFIDENCE, MEASURES)
     check_choice("per", per, UNITS)
@@ -149,11 +157,10 @@ def select(
         questions.check_format(format)
     form, target = by_name(format, Role.OUTPUT), str(output)
     if suffix_of(target) not in form.suffixes or is_compressed(target):
-        raise ValueError(
-            f"The name of {target} must end in {' or '.join(form.suffixes)}, as that of a file in "
-            f"the format {format}."
-        )
-    storage.check_file(target)
+        suffixes = " or ".join(form.suffixes)
+        raise ValueError(Errors.RNN213.format(path=target, suffixes=suffixes, format=format))
+    _check_output(target)
+    error_file = target + _ERRORS
     job = Job(
         str(model),
         str(texts),
@@ -168,11 +175,8 @@ def select(
         max_length=max_length,
         code=None if code is None else Path(code),
         gpu=gpu_id,
+        but=(error_file,),
     )
-    own = {storage.address(name) for name in (target, target + _ERRORS)}
-    job.files[:] = [name for name in job.files if storage.address(name) not in own]
-    if not job.files:
-        raise FileNotFoundError(f"There is no text in {texts} beside the output itself.")
     if job.skipped:
         notify(job.skipped)
     if bare:
@@ -189,16 +193,18 @@ def select(
         scan.run(progress=progress)
         candidates = scan.candidates()
         if not candidates:
-            what = "span to ask about" if spans else "text to select"
-            reasons = f"\n{listed(failures.reasons)}" if failures.reasons else ""
             raise ValueError(
-                f"There is no {what} in {texts}: of {scan.read:,} records, {scan.empty:,} have no "
-                f"word and {failures.count:,} failed.{reasons}"
+                Errors.RNN504.format(
+                    texts=texts,
+                    read=scan.read,
+                    empty=scan.empty,
+                    failed=failures.count,
+                    reasons=f"\n{listed(failures.reasons)}" if failures.reasons else "",
+                )
             )
         writer = _Writer(nlp, job, asked, form.configured(job.writing(nlp)), failures)
         with one_core():
             writer.take(in_turn(candidates, diversity))
-        error_file = target + _ERRORS
         failures.write(error_file)
         writer.write(target, entity_labels(nlp))
         return Selected(
@@ -212,15 +218,29 @@ def select(
         )
 
 
+def _check_output(name: str) -> None:
+    """Check before long work whether a file can be written."""
+    storage.check_file(name)
+    if name.lower().startswith(_WEB):
+        raise ValueError(Errors.RNN505.format(name=name))
+    if storage.is_folder(name):
+        raise IsADirectoryError(Errors.RNN203.format(path=name))
+
+
+def _beside(file: str, name: str) -> str:
+    """Name a file in the folder of another one, a path or a URL."""
+    if not storage.is_remote(file):
+        return str(Path(file).with_name(name))
+    before, slash, _ = file.rpartition("/")
+    return f"{before}{slash}{name}"
+
+
 def _component(nlp: Language, component: str | None, model: str) -> str:
     name = find_component(nlp, component)
     if name is None:
-        raise ValueError(f"{model} has no component rnn_ner, so it can't say what it is unsure of.")
+        raise ValueError(no_component(nlp, model))
     if not nlp.get_pipe(name).tags.labels:
-        raise ValueError(
-            f"{model} has learned no label yet, so it is unsure of nothing. Give {NO_MODEL} in its "
-            "place to start from raw text."
-        )
+        raise ValueError(Errors.RNN506.format(model=model, no_model=NO_MODEL))
     return name
 
 
@@ -251,8 +271,7 @@ class _Writer:
         """Write the output, and before it what an annotation tool needs beside it."""
         content = b"".join(self.rows) if self._asked.spans else self._form.pack(self.rows)
         for name, extra in self._form.extras(labels).items():
-            folder = target.replace("\\", "/").rpartition("/")[0]
-            storage.write(storage.join(folder, name) if folder else name, extra)
+            storage.write(_beside(target, name), extra)
         storage.write(target, content)
 
     def _read(self, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Record]:

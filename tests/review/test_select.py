@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from spacy_rnn_tagger import select
 from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.formats import storage
 from spacy_rnn_tagger.formats.corpus import read_docs
 from spacy_rnn_tagger.review import scanning
 from spacy_rnn_tagger.review.uncertainty import MEASURES
@@ -276,6 +277,60 @@ def test_records_keep_what_they_have(evaluated, tmp_path):
     assert found.failed == 1 and found.read == 2
     again = select(evaluated / "model", tmp_path, path, text_column="body")
     assert again == found  # the output is in the folder of the texts, and not read
+
+
+class TestOutput:
+    def test_it_may_be_a_url(self, evaluated, texts, tmp_path, memory):
+        """The same as at a path; what an annotation tool needs is beside it, whatever its depth."""
+        storage.write("memory://in/a.txt", texts.read_bytes())
+        local = tmp_path / "out.json"
+        select(evaluated / "model", texts, local, n=3, format="label-studio")
+        for url in ("memory://out.json", "memory://deep/er/out.json"):
+            done = run(
+                evaluated / "model", "memory://in", url, "--n", 3, "--format", "label-studio"
+            )
+            assert done.exit_code == 0 and url in done.output, done.output
+            tasks = [json.loads(read) for read in (storage.read(url), local.read_bytes())]
+            assert [[task["data"]["text"] for task in own] for own in tasks][0] == [
+                task["data"]["text"] for task in tasks[1]
+            ]
+            folder = url.removesuffix("out.json")
+            config = local.with_name("label-studio.xml").read_bytes()
+            assert storage.read(f"{folder}label-studio.xml") == config
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["label-studio.xml", "out.json"]
+
+    def test_it_is_no_input_at_a_url_either(self, evaluated, tmp_path, memory):
+        storage.write("memory://in/a.jsonl", f'{{"text": "{COPIED}"}}\n{{\n'.encode())
+        url = "memory://in/out.jsonl"
+        found = [select(evaluated / "model", "memory://in", url) for _ in range(2)]
+        assert found[0] == found[1] and (found[0].read, found[0].failed) == (2, 1)
+        assert storage.is_file(f"{url}.errors.jsonl")
+
+    def test_alone_it_is_no_input(self, evaluated, tmp_path):
+        path = tmp_path / "out.jsonl"
+        path.write_text(json.dumps({"text": COPIED}) + "\n")
+        before = path.read_bytes()
+        for source in (tmp_path, path):
+            done = run(evaluated / "model", source, path)
+            assert done.exit_code == 1
+            assert "no text beside what is written to it" in " ".join(done.output.split())
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        "url,message",
+        [
+            ("https://host/out.jsonl", "web servers are only read"),
+            ("nowhere://x/out.jsonl", "nowhere"),
+            ("memory://folder.jsonl", "is a folder"),
+        ],
+    )
+    def test_what_can_not_be_written_is_refused_first(
+        self, evaluated, texts, memory, monkeypatch, url, message
+    ):
+        storage.write("memory://folder.jsonl/a.txt", b"one")
+        monkeypatch.setattr(scanning.Scan, "run", lambda *_, **__: pytest.fail("it read the texts"))
+        done = run(evaluated / "model", texts, url)
+        assert done.exit_code == 1 and message in " ".join(done.output.split()), done.output
 
 
 @pytest.mark.parametrize(
