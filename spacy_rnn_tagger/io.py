@@ -1,7 +1,7 @@
-"""Text as users have it, and files that appear whole or not at all.
+"""Text in users' files, and files that are written completely or not at all.
 
-Every reader of text goes through here, so that a byte-order mark, a compressed file or a suffix in
-capitals means the same in each command.
+All readers of text use this module, so every command treats byte-order marks, compressed files and
+suffixes in capitals in the same way.
 """
 
 import gzip
@@ -15,33 +15,36 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 from urllib.parse import urlsplit
 
+from .errors import Errors
+
 PARTIAL = ".partial"  # ends the name of what is not complete
 _BOM = b"\xef\xbb\xbf"
 _GZIP = ".gz"
 
 
 class NotUTF8Error(UnicodeDecodeError):
-    """Text in another encoding than UTF-8; the message says where."""
+    """Text in an encoding other than UTF-8; the message says where."""
 
     def __init__(self, where: str, error: UnicodeDecodeError) -> None:
         super().__init__(error.encoding, error.object, error.start, error.end, error.reason)
         self.where = where
 
     def __str__(self) -> str:
-        return f"{self.where}: {not_utf8(self)}"
+        byte = self.object[self.start]
+        return Errors.RNN202.format(where=self.where, byte=byte, reason=self.reason)
 
     def __reduce__(self) -> tuple[object, ...]:
         return NotUTF8Error, (self.where, UnicodeDecodeError(*self.args))
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """Describe text in another encoding than UTF-8, and what to do about it."""
+    """Describe text in an encoding other than UTF-8, and what to do about it."""
     byte = error.object[error.start]
-    return f"not UTF-8 (byte 0x{byte:02x}: {error.reason}); save it as UTF-8"
+    return Errors.RNN202.format(where="This text", byte=byte, reason=error.reason)
 
 
 def printable(name: str | Path) -> str:
-    """Return a file's name in a form that can be written: names on a disk need not be UTF-8."""
+    """Return a file's name in a printable form, because names on a disk need not be UTF-8."""
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -52,8 +55,8 @@ def suffix_of(name: str | Path) -> str:
         name: A path or a URL. The query of an HTTP address is ignored.
 
     Returns:
-        ".jsonl" for `a.jsonl` and `A.JSONL.gz`: a compressed file has the suffix of its content.
-            Empty if there is none.
+        ".jsonl" for `a.jsonl` and `A.JSONL.gz`: a compressed file has the suffix of its content. An
+        empty string if there is no suffix.
     """
     name = str(name)
     if name.lower().startswith(("http://", "https://")):
@@ -75,11 +78,11 @@ def decompressed(file: IO[bytes], name: str | Path) -> IO[bytes]:
 
 @contextmanager
 def _damage_named(name: str | Path) -> Iterator[None]:
-    """Raise OSError for a file that is not compressed as its name says, or that was cut short."""
+    """Raise OSError for a file that is truncated, or not compressed although its name says so."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise OSError(f"{name} is damaged: {error}") from error
+        raise OSError(Errors.RNN201.format(name=name, reason=error)) from error
 
 
 def raw_content(file: IO[bytes], name: str | Path) -> bytes:
@@ -119,7 +122,7 @@ def raw_lines(file: IO[bytes], name: str | Path, *, split_cr: bool = True) -> It
 
 
 def skip_bom(file: IO[bytes]) -> None:
-    """Move an open file to behind its byte-order mark, if it begins with one."""
+    """Skip the byte-order mark of an open file, if it begins with one."""
     if file.read(len(_BOM)) != _BOM:
         file.seek(0)
 
@@ -179,42 +182,43 @@ def read_text(path: Path) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Check before long work whether a path can name a file to write.
+    """Check whether a path can name a file to write; call this before long work.
 
     Raises:
         OSError: It is a folder, or in a file.
     """
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file.")
+        raise IsADirectoryError(Errors.RNN203.format(path=path))
     _check_parents(path)
 
 
 def check_folder(path: Path) -> None:
-    """Check before long work whether a path can name a folder to write.
+    """Check whether a path can name a folder to write; call this before long work.
 
     Raises:
         OSError: It is a file, or in one.
     """
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"{path} is a file; name a folder.")
+        raise NotADirectoryError(Errors.RNN204.format(path=path))
     _check_parents(path)
 
 
 def _check_parents(path: Path) -> None:
     for parent in path.absolute().parents:
         if parent.exists() and not parent.is_dir():
-            raise NotADirectoryError(f"{path}: {parent} is a file, and not a folder.")
+            raise NotADirectoryError(Errors.RNN205.format(path=path, parent=parent))
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all, and create its folder if necessary.
+    """Write a file completely or not at all, and create its folder if necessary.
 
-    It is written under another name and renamed, so two writers never share an unfinished file; one
-    that can't be finished is removed. A link stays a link, to the new file; a device is written to.
+    It is written under another name and then renamed, so two writers never share an unfinished
+    file, and a file that can't be finished is removed. A link stays a link, to the new file; a
+    device is written to.
 
     Args:
         path: The file.
-        content: What it is to contain.
+        content: Its content.
 
     Raises:
         OSError: The file can't be written.
@@ -238,8 +242,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def folder_whole(path: Path) -> Iterator[Path]:
     """Provide a folder to write to, which is renamed when everything is written.
 
-    A folder with the final name is replaced as a whole; the caller checks whether it may be. What
-    can't be finished is removed.
+    A folder with the final name is replaced completely; the caller checks whether it may be. A
+    folder that can't be finished is removed.
 
     Args:
         path: The final name.

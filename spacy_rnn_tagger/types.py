@@ -37,11 +37,11 @@ class Prediction(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """One way to read a doc: all its entities, including those that were set before.
+    """One reading of a doc: all its entities, including those that were set before.
 
     Attributes:
-        ents: In the order of their places.
-        probability: P(these and no others | doc).
+        ents: The entities, in the order of the text.
+        probability: P(these entities and no others | doc).
     """
 
     ents: tuple[Span, ...]
@@ -55,9 +55,10 @@ class TagScores:
     Attributes:
         emissions: The score of each tag at each token. (N, K)
         lengths: Tokens of each doc. [B]
-        transitions: From row to column; None if the decoder learns none. (K, K)
-        start: Of a doc's first tag; None likewise. (K,)
-        end: Of a doc's last tag; None likewise. (K,)
+        transitions: The scores from tag (row) to tag (column); None if the decoder learns none.
+            (K, K)
+        start: The score of a doc's first tag; None if the decoder learns none. (K,)
+        end: The score of a doc's last tag; None if the decoder learns none. (K,)
     """
 
     emissions: Floats2d
@@ -78,7 +79,7 @@ class TagScores:
             mine += theirs
 
     def arrays(self) -> list[FloatsXd]:
-        """List the arrays that are there."""
+        """List the arrays that exist."""
         arrays = (self.emissions, self.transitions, self.start, self.end)
         return [array for array in arrays if array is not None]
 

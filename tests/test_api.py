@@ -174,7 +174,7 @@ class TestCalibrate:
 
     def test_a_pipeline_in_memory_is_written_too(self, evaluated, tmp_path):
         nlp = spacy.load(evaluated / "model")
-        with pytest.raises(ValueError, match="is the pipeline itself"):
+        with pytest.raises(ValueError, match="is the folder of the pipeline itself"):
             calibrate(nlp, evaluated / "test.spacy", evaluated / "model")
         found = calibrate(nlp, evaluated / "test.spacy", tmp_path / "out")
         assert spacy.load(tmp_path / "out").get_pipe("rnn_ner").temperature == found.temperature
@@ -182,7 +182,7 @@ class TestCalibrate:
     @pytest.mark.parametrize(
         "precision,message",
         [
-            ({"FAC": 0}, "precision of 'FAC' must be above 0 and at most 1, but got 0"),
+            ({"FAC": 0}, "precision of 'FAC' must be a number above 0 and at most 1, but got 0"),
             ({"FAC": 1.5}, "at most 1, but got 1.5"),
             ({"LOC": 0.5}, "label of a threshold must be one of 'FAC', 'GPE'"),
             ({"FAC": 1.0}, "No threshold reaches a precision of 1 for FAC"),
@@ -199,14 +199,14 @@ class TestCalibrate:
         model = spacy.load(evaluated / "model")
         with pytest.raises(ValueError, match="the given data has no docs"):
             calibrate(model, [])
-        with pytest.raises(ValueError, match="None of the 1 docs of the given data has annotated"):
+        with pytest.raises(ValueError, match="the given data has 1 doc, but no annotation"):
             calibrate(model, [nlp.make_doc(TEXT)])
         doc = nlp.make_doc(TEXT)
         doc.set_ents([])
-        with pytest.raises(ValueError, match="there is no entity in its 1 docs"):
+        with pytest.raises(ValueError, match="is annotated, but has no entity"):
             calibrate(model, [doc])
         docs = [example.reference for example in read_examples(model, evaluated / "train.spacy")]
-        with pytest.raises(ValueError, match="60 of the 60 docs of the given data are training"):
+        with pytest.raises(ValueError, match="60 of the 60 docs in the given data are training"):
             calibrate(model, docs)
         nlp.add_pipe("sentencizer")
         with pytest.raises(ValueError, match=r"en_pipeline has no component rnn_ner"):
@@ -257,7 +257,7 @@ class TestReport:
         path, data = evaluated / "model", evaluated / "test.spacy"
         with pytest.raises(ValueError, match="n_docs must be a whole number of 0 or more"):
             report(path, data, n_docs=-1)
-        with pytest.raises(IsADirectoryError, match="name a file"):
+        with pytest.raises(IsADirectoryError, match="Name a file"):
             report(path, data, tmp_path)
         with pytest.raises(OSError, match="absent"):
             report(tmp_path / "absent", data)

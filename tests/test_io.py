@@ -42,7 +42,8 @@ def test_text(tmp_path, compressed):
     for read in (read_text, lambda path: list(read_lines(path))):
         with pytest.raises(NotUTF8Error) as caught:
             read(path)
-        told = f"{path}, line 2: not UTF-8 (byte 0xff: invalid start byte); save it as UTF-8"
+        problem = "not UTF-8 (byte 0xff: invalid start byte). Save the file as UTF-8."
+        told = f"[RNN202] {path}, line 2: {problem}"
         assert str(caught.value) == told
         # It comes whole from another process.
         assert str(pickle.loads(pickle.dumps(caught.value))) == told
@@ -54,7 +55,7 @@ def test_text(tmp_path, compressed):
 def test_damaged_compression_is_told_with_its_name(tmp_path, content):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(content)
-    with pytest.raises(OSError, match=r"a\.txt\.gz is damaged: "):
+    with pytest.raises(OSError, match=r"a\.txt\.gz is damaged, or not compressed"):
         read_text(path)
 
 
@@ -71,9 +72,9 @@ def test_a_file_is_written_where_its_name_points(tmp_path):
     write_whole(pipe, b"new")
     assert os.read(reader, 9) == b"new" and pipe.is_fifo()
     os.close(reader)
-    with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
+    with pytest.raises(IsADirectoryError, match="is a folder. Name a file"):
         write_whole(tmp_path, b"new")
-    with pytest.raises(NotADirectoryError, match="is a file, and not a folder"):
+    with pytest.raises(NotADirectoryError, match="is a file and not a folder"):
         check_file(target / "sub" / "file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
 

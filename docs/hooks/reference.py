@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from codes import write_errors, write_warnings
 from command_line import write_commands
 from mkdocs.exceptions import PluginError
 from registered import (
@@ -31,6 +32,8 @@ def parts() -> dict[str, Callable[[], str]]:
         "default model": write_default_model,
         "formats": write_formats,
         "commands": write_commands,
+        "errors": write_errors,
+        "warnings": write_warnings,
     }
 
 

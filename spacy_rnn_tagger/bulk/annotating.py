@@ -1,4 +1,4 @@
-"""Annotating a corpus from its beginning to its end, or from where it was stopped."""
+"""Annotating a whole corpus, and resuming an interrupted run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Annotated:
         tokens: Their tokens.
         entities: Their entities.
         failed: Records that failed in this run.
-        before: Records that earlier runs have done, including those that failed.
+        before: Records that earlier runs have processed, including those that failed.
         failed_before: Records that failed in earlier runs.
-        error_files: Files with the records that failed in any run, and why.
+        error_files: Files with the records that failed in any run, and the reasons.
     """
 
     docs: int
@@ -57,42 +57,42 @@ def annotate(
 ) -> Annotated:
     """Tag a corpus and write it in shards, with entities, offsets and confidences.
 
-    A second call with the same arguments continues where the first one was stopped, and the result
-    is the same. Records that fail are written to the folder `errors` in the output, with the
-    reason.
+    An interrupted run is resumed by calling it again with the same arguments, with the same result.
+    Records that fail are written to the folder `errors` in the output, together with the reason.
 
     Args:
-        model: A pipeline's folder or its package's name. Each process loads it.
-        input: Text (a record a line) or JSONL, both also with `.gz`, or Parquet: a file, a folder
-            or a glob, as a path or a URL.
+        model: The folder or package name of a pipeline, which each process loads.
+        input: Text (one record per line) or JSONL, optionally compressed (`.gz`), or Parquet: a
+            file, a folder or a glob, as a path or a URL.
         output: The folder for the shards, a path or a URL.
-        format: "jsonl", "parquet" or "docbin"; or, with confidences where the annotation tool has a
-            place for them, "label-studio", "doccano" or "prodigy". For Label Studio, the labelling
+        format: "jsonl", "parquet" or "docbin"; or "label-studio", "doccano" or "prodigy", with
+            confidences if the annotation tool can show them. For Label Studio, the labelling
             configuration is written to `label-studio.xml` in the output.
         text_column: The key or column of the text.
-        whole_files: Whether a text file is one record.
+        whole_files: Whether each text file is one record.
         from_name: The name of the control tag, `<Labels>`, in Label Studio's configuration.
-        to_name: The name of the object tag, `<Text>`, in it.
+        to_name: The name of the object tag, `<Text>`, in Label Studio's configuration.
         engine: "local", or "ray" for a cluster.
-        n_process: Number of processes, or of Ray's actors. Processes are spawned: with more than
-            one, a script must call this under `if __name__ == "__main__":`.
-        batch_size: Docs in a batch; the pipeline's own setting if None.
-        shard_size: Records in an output file at most.
-        max_length: Characters in a text at most; the pipeline's own setting if None.
+        n_process: The number of processes, or of Ray actors. Processes are spawned, so with more
+            than one, a script must call this under `if __name__ == "__main__":`.
+        batch_size: Docs per batch; the pipeline's own setting if None.
+        shard_size: Records per output file, at most.
+        max_length: Characters per text, at most; the pipeline's own setting if None.
         code: A Python file with functions that the pipeline needs.
         gpu_id: The GPU's ID, or -1 for the CPU.
         progress: Whether to show progress on a terminal.
-        notify: Gets a note about files that are skipped. By default the note is a `UserWarning`.
+        notify: Called with a note about files that are skipped. By default, the note is a
+            `UserWarning`.
 
     Returns:
         What was annotated, in this run and before.
 
     Raises:
-        ImportError: The pipeline, a format or Ray needs a package that is not installed.
+        ImportError: A package that the pipeline, the format or the engine needs is not installed.
         OSError: An input or the pipeline can't be read, or the output can't be written.
         RuntimeError: A process died. The shards that are written stay.
         ValueError: A setting is not allowed, an input has no known format, the pipeline can't be
-            loaded, or the output folder holds other files or was begun with other settings.
+            loaded, or the output folder contains other files or was begun with other settings.
     """
     job = Job(
         str(model),
@@ -124,12 +124,12 @@ def annotate(
 
 
 def run(job: Job, engine: str = "local", n_process: int = 1, *, progress: bool = False) -> Counts:
-    """Do what is left of a job.
+    """Run what is left of a job.
 
     Args:
         job: The job.
         engine: "local", or "ray" for a cluster.
-        n_process: Number of processes, or of Ray's actors.
+        n_process: The number of processes, or of Ray actors.
         progress: Whether to show progress on a terminal.
 
     Returns:

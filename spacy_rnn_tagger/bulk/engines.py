@@ -1,4 +1,4 @@
-"""What runs a job: this process, several on this machine, or the actors of a Ray cluster."""
+"""What runs a job: this process, several processes, or the actors of a Ray cluster."""
 
 import pickle
 from collections import Counter, deque
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from spacy.language import Language
 
-from ..errors import described
+from ..errors import Errors, described
 from ..runtime import tune_process
 from .job import Annotator, Counts, Job, Written
 from .sources import Shard
@@ -33,7 +33,7 @@ def run_local(job: Job, nlp: Language, n_process: int) -> Iterator[Counts]:
         The counts of a shard that was tagged now or in an earlier run.
 
     Raises:
-        RuntimeError: A process died; the error names the shards that it may have been tagging.
+        RuntimeError: A process died. The error names the shards that it may have been tagging.
         OSError: An input can't be read, or the output can't be written.
     """
     shards = (shard for number in range(len(job.files)) for shard in job.shards(number))
@@ -81,10 +81,7 @@ def _result(running: deque[tuple[Shard, "Future[Counts]"]]) -> Counts:
         return running[0][1].result()
     except BrokenProcessPool as error:
         lost = "\n".join(f"  {shard}" for shard, future in running if _was_lost(future))
-        raise RuntimeError(
-            "A process died, as it does when memory is short. It was at one of these shards, none "
-            f"of which is written; the same command continues with them:\n{lost}"
-        ) from error
+        raise RuntimeError(Errors.RNN218.format(shards=lost)) from error
     finally:
         running.popleft()
 
@@ -97,8 +94,8 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     """Tag what is left of a job on a Ray cluster, or on one that is started here for it.
 
     Ray Data streams: some tasks read files, and shards are sent one by one to whichever actor is
-    free; each actor loads the pipeline once. One that dies is restarted and given its shard again,
-    and a shard is written as a whole or not at all, so none is lost or written twice.
+    free. Each actor loads the pipeline once. An actor that dies is restarted and gets its shard
+    again, and a shard is written completely or not at all, so none is lost or written twice.
 
     Args:
         job: The job, which has begun.
@@ -118,7 +115,7 @@ def run_ray(job: Job, n_actors: int) -> Iterator[Counts]:
     try:
         yield from _run_actors(job, n_actors)
     except ray.exceptions.RayError as error:
-        raise RuntimeError(f"Ray: {described(error)}") from error
+        raise RuntimeError(Errors.RNN220.format(reason=described(error))) from error
     finally:
         if not was_running:
             ray.shutdown()
@@ -196,10 +193,7 @@ class _Actor:
         import ray
 
         if ray.get(self._attempts.begin.remote(shard.name)) > _ATTEMPTS:
-            return RuntimeError(
-                f"{_ATTEMPTS} actors died one after the other, as they do when memory is short, at "
-                f"{shard}. What is written stays; the same command continues with the rest."
-            )
+            return RuntimeError(Errors.RNN219.format(attempts=_ATTEMPTS, shard=shard))
         try:
             return self._annotate(shard)
         except (OSError, ValueError) as error:

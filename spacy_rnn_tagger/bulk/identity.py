@@ -78,8 +78,8 @@ def differences(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describe what differs between facts.
 
     Args:
-        noted: The facts that were noted when the output was begun.
-        now: The facts that hold now.
+        noted: The facts that were recorded when the output was begun.
+        now: The present facts.
 
     Returns:
         A line for each fact that differs.
@@ -87,7 +87,7 @@ def differences(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     lines = []
     for fact, value in now.items():
         if fact not in noted:
-            lines.append(f"{fact}: not noted before")
+            lines.append(f"{fact}: not recorded before")
             continue
         if (before := noted[fact]) == value:
             continue

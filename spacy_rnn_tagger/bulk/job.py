@@ -1,4 +1,4 @@
-"""What is to be done with a corpus, and what has been done already."""
+"""What to do with a corpus, and what has been done already."""
 
 import gc
 import json
@@ -15,7 +15,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..errors import check_at_least, described, listed, loading
+from ..errors import Errors, Warnings, check_at_least, described, listed, loading
 from ..formats import storage
 from ..formats.base import Reading, Role, Writing
 from ..formats.label_studio import LabelStudio
@@ -66,7 +66,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Job:
-    """A corpus to be tagged.
+    """A corpus to tag.
 
     Attributes:
         model: A pipeline's folder or its package's name.
@@ -75,22 +75,22 @@ class Job:
         form: The name of the shards' format.
         column: The key or column of the text.
         whole: Whether a text file is one record.
-        shard_size: Records in a shard at most.
-        batch_size: Docs in a batch; the pipeline's own setting if None.
-        max_length: Characters in a text at most; the pipeline's own setting if None.
+        shard_size: Records per shard, at most.
+        batch_size: Docs per batch; the pipeline's own setting if None.
+        max_length: Characters per text, at most; the pipeline's own setting if None.
         code: A Python file with functions that the pipeline needs.
         gpu: The GPU's ID, or -1.
         from_name: The name of Label Studio's control tag.
         to_name: The name of its object tag.
-        but: Other files that are not input, since the command writes them.
+        but: Other files that are not input, because the command writes them.
         files: The files of the input.
-        skipped: What is left out of the input, in a sentence; empty if nothing is.
+        skipped: A sentence on what is left out of the input; empty if nothing is.
 
     Raises:
         ValueError: A setting is not among the allowed ones or out of its range, or a file of the
             input has no known format.
         OSError: There is no input, or it can't be read.
-        ModuleNotFoundError: Parquet is asked for, and pyarrow is not installed.
+        ModuleNotFoundError: The format is Parquet, but pyarrow is not installed.
     """
 
     model: str
@@ -158,37 +158,34 @@ class Job:
         return nlp
 
     def begin(self, nlp: Language) -> None:
-        """Note what the output depends on, or compare it with what was noted.
+        """Record what the output depends on, or compare it with an earlier record.
 
         Args:
             nlp: The pipeline.
 
         Raises:
-            ValueError: The folder holds the output of another job, or other files.
+            ValueError: The folder contains the output of another job, or other files.
             OSError: It can't be read or written.
         """
         if storage.is_file(self.output):
-            raise ValueError(f"{self.output} is a file. Name a folder for the output.")
+            raise ValueError(Errors.RNN204.format(path=self.output))
         path = storage.join(self.output, MANIFEST)
         facts = self._facts(nlp)
         there = [name for name in storage.names_in(self.output) if not name.endswith(PARTIAL)]
         if MANIFEST not in there:
             if there:
-                raise ValueError(f"{self.output} is there, and holds no output of this command.")
+                raise ValueError(Errors.RNN209.format(output=self.output))
             storage.write(path, json.dumps(facts, indent=1).encode())
             write_extras(self.output, self.form, entity_labels(nlp), self.writing(nlp))
             return
         try:
             noted = dict(json.loads(storage.read(path)))
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} does not say what the output is made of ({described(error)}). Name "
-                "another folder, or delete this one."
-            ) from error
+            reason = described(error)
+            raise ValueError(Errors.RNN210.format(path=path, reason=reason)) from error
         if different := differences(noted, facts):
             raise ValueError(
-                f"{self.output} was begun with other settings:\n{listed(different)}\n"
-                "Name another folder, or delete this one."
+                Errors.RNN211.format(output=self.output, differences=listed(different))
             )
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
@@ -301,11 +298,7 @@ class Annotator:
             self._forget()
             raise
         if self._docs_are_kept():
-            warnings.warn(
-                "A component keeps docs after the pipeline is done with them. Their words can't "
-                "be forgotten, so memory use grows with each shard.",
-                stacklevel=2,
-            )
+            warnings.warn(Warnings.RNNW03, stacklevel=2)
         else:
             self._forget()
         return counts

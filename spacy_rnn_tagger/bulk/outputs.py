@@ -14,14 +14,14 @@ from .tagging import Tagged
 def write_shard(
     folder: str, name: str, form: str, tagged: Sequence[Tagged], writing: Writing | None = None
 ) -> None:
-    """Write a shard and, before it, the records that failed: once it is there, all is there.
+    """Write the records that failed and then the shard, so that a shard is never incomplete.
 
     Args:
         folder: The folder for the shards.
         name: The shard's name.
         form: The name of a format.
         tagged: The results of its records. Those that can't be written are marked as failed.
-        writing: What the format has a choice about.
+        writing: The options of the format.
 
     Raises:
         OSError: A file can't be written.
@@ -43,7 +43,7 @@ def write_extras(folder: str, form: str, labels: Sequence[str], writing: Writing
         folder: The folder for the shards.
         form: The name of a format.
         labels: The labels that entities may have.
-        writing: What the format has a choice about.
+        writing: The options of the format.
 
     Returns:
         The files.
@@ -73,7 +73,7 @@ def _stem(name: str) -> str:
 
 
 def _packed(form: Format, name: str, tagged: Sequence[Tagged]) -> dict[str, bytes]:
-    """Turn results into the content of files, without the results for which that fails."""
+    """Turn results into the content of files, without the results for which this fails."""
     rows: list[tuple[Tagged, Any]] = []
     for each in tagged:
         if each.doc is not None:
@@ -94,7 +94,7 @@ def _packed(form: Format, name: str, tagged: Sequence[Tagged]) -> dict[str, byte
 
 
 def error_line(tagged: Tagged) -> bytes:
-    """Write a record that failed, and why, as a line of JSON."""
+    """Write a record that failed, with the reason, as a line of JSON."""
     record = tagged.record
     row = {
         "source": record.source,

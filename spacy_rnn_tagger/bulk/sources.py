@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from tqdm import tqdm
 
 from ..errors import Errors
+from ..errors.wording import counted
 from ..formats import storage
 from ..formats.base import Reading, Role
 from ..formats.record import Record
@@ -23,8 +24,8 @@ class Inputs:
     """The files of an input.
 
     Attributes:
-        files: Those to be read, sorted.
-        skipped: Those in a folder that have no known format, or are in output folders of
+        files: The files to read, sorted.
+        skipped: Files in a folder that have no known format, or are in output folders of
             `annotate`.
     """
 
@@ -32,10 +33,10 @@ class Inputs:
     skipped: list[str]
 
     def describe_skipped(self, shown: int = 3) -> str:
-        """Name the first files that are skipped, and count all of them by suffix.
+        """Name the first skipped files, and count all of them by suffix.
 
         Args:
-            shown: How many to name.
+            shown: The number of files to name.
 
         Returns:
             A sentence without a full stop.
@@ -44,25 +45,25 @@ class Inputs:
         counts = ", ".join(f"{n:,} {suffix}" for suffix, n in suffixes.most_common())
         names = ", ".join(map(printable, self.skipped[:shown]))
         n, more = len(self.skipped), ", ..." if len(self.skipped) > shown else ""
-        return f"Skipped {n:,} file{'' if n == 1 else 's'} ({counts}): {names}{more}"
+        return f"Skipped {counted(n, 'file')} ({counts}): {names}{more}"
 
 
 def find_inputs(pattern: str, reading: Reading | None = None, *but: str) -> Inputs:
-    """List the files of an input: a file, all that can be read below a folder, or a glob.
+    """List the files of an input: a file, all readable files below a folder, or a glob.
 
     Args:
         pattern: A path or a URL.
-        reading: How they are going to be read.
-        but: What a command writes: files that are not input, and folders whose files are not, even
-            if they are below the input.
+        reading: How the files will be read.
+        but: The files and folders that a command writes, which are not input even if they are below
+            the input folder.
 
     Returns:
         The files.
 
     Raises:
-        FileNotFoundError: There is none, or none but these.
-        ValueError: A file that is named, or found by the glob, has no known format, or can't be
-            read as the format that it has.
+        FileNotFoundError: There are no files, or none except those in `but`.
+        ValueError: A file that is named, or matches the glob, has no known format, or can't be
+            read in the format that it has.
     """
     reading = reading or Reading()
     found = storage.find(pattern)
@@ -102,7 +103,7 @@ def bytes_bar(n_bytes: int, *, progress: bool, desc: str | None = None) -> tqdm:
     Args:
         n_bytes: How many there are.
         progress: Whether to show it at all.
-        desc: What it says in front.
+        desc: The text before the bar.
 
     Returns:
         The bar.
@@ -133,11 +134,10 @@ def read_records(name: str, reading: Reading | None = None) -> Iterator[Record]:
         reading: How it is read.
 
     Yields:
-        The records in their order. Their sizes add up to the file's.
+        The records in their order. Their sizes add up to the size of the file.
 
     Raises:
-        OSError: The file as such can't be read.
-        ValueError: Likewise.
+        OSError, ValueError: The file as a whole can't be read.
     """
     format = by_suffix(name, Role.TEXTS)
     assert format is not None, name
@@ -150,7 +150,7 @@ _LONG = 1 << 23
 
 @dataclass(frozen=True)
 class Shard:
-    """Records that are tagged and written together, all from one file.
+    """Records that are tagged and written together; all are from one file.
 
     Attributes:
         name: The numbers of the file and of the shard in it.
@@ -176,15 +176,14 @@ def in_shards(number: int, name: str, size: int, reading: Reading | None = None)
     Args:
         number: The file's number among all files.
         name: The file.
-        size: Records in a shard at most; fewer if texts are long.
+        size: Records per shard, at most; fewer if texts are long.
         reading: How the file is read.
 
     Yields:
         The shards in their order.
 
     Raises:
-        OSError: The file as such can't be read.
-        ValueError: Likewise.
+        OSError, ValueError: The file as a whole can't be read.
     """
     shard = count = characters = 0
 

@@ -7,8 +7,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ..errors import described
+from ..errors import Errors, described
 from ..formats.record import Record
+
+_SHOWN = 100  # characters of what a pipeline returned instead of a doc
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Tagged:
 
 
 def tag_records(nlp: Language, records: Sequence[Record], batch_size: int) -> list[Tagged]:
-    """Run a pipeline over records; one that fails takes no other with it.
+    """Run a pipeline over records; a record that fails does not affect the others.
 
     Args:
         nlp: The pipeline.
@@ -84,7 +86,5 @@ def _tag_batch(nlp: Language, docs: Sequence[Doc]) -> list[Doc] | None:
 def _tag_alone(nlp: Language, text: str) -> Doc:
     docs = list(nlp.pipe([text]))
     if len(docs) != 1 or not isinstance(docs[0], Doc):
-        raise ValueError(
-            f"a component or an error handler dropped it: expected one doc, but got {docs!r:.100}"
-        )
+        raise ValueError(Errors.RNN217.format(docs=repr(docs)[:_SHOWN]))
     return docs[0]

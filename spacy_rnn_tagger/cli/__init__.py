@@ -7,10 +7,10 @@ from ..runtime import tune_process
 
 app = Typer(
     name="rnn",
-    help="Commands of spacy-rnn-tagger: recurrent networks for named entities.",
+    help="Commands of spacy-rnn-tagger: named-entity recognition with recurrent networks.",
     no_args_is_help=True,
 )
-# The process is a command's own. The callback runs before whichever is called.
+# A command has the process to itself. The callback runs before every command.
 app.callback()(tune_process)
 spacy_app.add_typer(app)
 

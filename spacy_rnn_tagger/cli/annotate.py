@@ -1,4 +1,4 @@
-"""`spacy rnn annotate`: tag a whole corpus, and continue where it was stopped."""
+"""`spacy rnn annotate`: tag a whole corpus, and resume an interrupted run."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import typer
 from wasabi import msg
 
 from ..bulk.annotating import annotate
+from ..errors.wording import counted
 from ..formats import storage
 from ..formats.base import Role
 from ..formats.label_studio import LabelStudio
@@ -32,11 +33,11 @@ def annotate_cli(
     model: str = MODEL,
     input: str = typer.Argument(
         ...,
-        help=f"Texts in files that end in {known_suffixes(Role.TEXTS)}; .txt has a record a line. "
-        "A file, a folder or a glob, as a path or a URL",
+        help="Texts: a file, a folder or a glob, as a path or a URL. File names end in "
+        f"{known_suffixes(Role.TEXTS)}; a .txt file has one record per line",
     ),
     output: str = typer.Argument(..., help="Folder for the shards"),
-    format: str = typer.Option("jsonl", "--format", "-f", help=_FORMATS),
+    format: str = typer.Option("jsonl", "--format", "-f", help=f"Output format: {_FORMATS}"),
     text_column: str = TEXT_COLUMN,
     whole_files: bool = WHOLE_FILES,
     from_name: str = FROM_NAME,
@@ -44,19 +45,19 @@ def annotate_cli(
     engine: str = ENGINE,
     n_process: int = N_PROCESS,
     batch_size: int = BATCH_SIZE,
-    shard_size: int = typer.Option(2000, "--shard-size", help="Records in an output file"),
+    shard_size: int = typer.Option(2000, "--shard-size", help="Records per output file, at most"),
     max_length: int = MAX_LENGTH,
     strict: bool = typer.Option(
-        False, "--strict", help="Exit with 1 if any record failed, in this run or an earlier one"
+        False, "--strict", help="Exit with status 1 if any record failed, in this or an earlier run"
     ),
     code: Path = CODE,
     gpu_id: int = GPU,
 ) -> None:
     """Tag a corpus and write it in shards, with entities, offsets and confidences.
 
-    A second run continues where the first one was stopped, and the result is the same. Records that
-    fail are written to `errors`, with what went wrong, and the run continues; it exits with 0 then,
-    and with 1 if --strict is set.
+    An interrupted run is resumed by running the same command again, with the same result. Records
+    that fail are written to the folder `errors` together with the reason, and the run continues;
+    its exit status is then 0, or 1 with --strict.
     """
     with failures("Not annotated"):
         found = annotate(
@@ -82,12 +83,13 @@ def annotate_cli(
         path = storage.join(output, LabelStudio.config_name)
         msg.info(f"Set {path} as the labelling interface of the project, and import part-*.json")
     if found.before:
-        failed = f"{found.failed_before:,} of them failed"
-        msg.info(f"{found.before:,} records were done before; {failed}")
-    msg.good(f"{found.docs:,} docs, {found.tokens:,} tokens, {found.entities:,} entities")
+        records = counted(found.before, "record was", "records were")
+        msg.info(f"{records} done before; {found.failed_before:,} of them failed")
+    tokens, entities = counted(found.tokens, "token"), counted(found.entities, "entity", "entities")
+    msg.good(f"{counted(found.docs, 'doc')}, {tokens}, {entities}")
     if found.failed:
         files = found.error_files
         where = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
-        warn(f"{found.failed:,} records failed; they are in {where}")
+        warn(f"{counted(found.failed, 'record')} failed; see {where}")
     if strict and found.failed + found.failed_before:
         raise typer.Exit(1)

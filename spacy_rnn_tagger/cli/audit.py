@@ -1,4 +1,4 @@
-"""`spacy rnn audit`: annotation that may be wrong."""
+"""`spacy rnn audit`: find annotation that may be wrong."""
 
 from pathlib import Path
 
@@ -20,33 +20,35 @@ def audit_cli(
     model: str = MODEL,
     data: str = DATA,
     output: Path = typer.Argument(
-        ..., help="The HTML page to write, or the ranking if it ends in .json"
+        ..., help="HTML page to write, or the ranking as JSON if the name ends in .json"
     ),
     folds: int = typer.Option(
         5,
         "--folds",
-        help="Train so many models, each on the docs that it does not judge; 0 to judge by MODEL "
-        "itself, for data that it was not trained on",
+        help="Number of models to train, each on the docs that it does not judge; 0 to judge by "
+        "MODEL itself, for data that it was not trained on",
     ),
     steps: int = typer.Option(
-        None, "--steps", help="Steps of training for each fold; by MODEL's config if not given"
+        None, "--steps", help="Training steps per fold; from MODEL's config if not given"
     ),
-    n: int = typer.Option(200, "--n", help="How many places to show, and docs to export, at most"),
+    n: int = typer.Option(
+        200, "--n", help="Maximum number of places to show and of docs to export"
+    ),
     export: str = typer.Option(
-        None, "--export", help="A file for annotation tools, with the docs that look wrong"
+        None, "--export", help="File for annotation tools, with the docs that look wrong"
     ),
-    format: str = typer.Option("jsonl", "--format", "-f", help=f"Its format: {_FORMATS}"),
+    format: str = typer.Option("jsonl", "--format", "-f", help=f"Format of that file: {_FORMATS}"),
     work: Path = typer.Option(
-        None, "--work", help="Folder for the trainings; OUTPUT.folds if not given"
+        None, "--work", help="Folder for the training runs; OUTPUT.folds if not given"
     ),
     component: str = COMPONENT,
     code: Path = CODE,
     gpu_id: int = GPU,
 ) -> None:
-    """Rank annotation by how improbable it is to a model that did not see it.
+    """Rank annotation by how improbable it is to a model that was not trained on it.
 
-    MODEL's own config is trained on the other folds. A second run continues where the first one was
-    stopped; remove the folder of the trainings when you are done.
+    Each model is trained with MODEL's own config on the other folds. An interrupted run is resumed
+    by running the same command again. Delete the folder of the training runs when you are done.
     """
     with failures("No audit"):
         prepare(code, gpu_id)

@@ -1,4 +1,4 @@
-"""`spacy rnn calibrate`: probabilities that are right more often, and thresholds by precision."""
+"""`spacy rnn calibrate`: better probabilities, thresholds by precision, floors by coverage."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from wasabi import msg
 
+from ..errors import Errors
+from ..errors.wording import counted
 from ..evaluation.calibrating import calibrate
 from ..evaluation.conformal import Coverage
 from . import app
@@ -19,21 +21,24 @@ from .failures import failures
 def calibrate_cli(
     model: str = MODEL,
     data: str = DATA,
-    output: Path = typer.Argument(..., help="The folder to write the calibrated pipeline to"),
+    output: Path = typer.Argument(..., help="Folder for the calibrated pipeline"),
     precision: list[str] = typer.Option(
-        [], "--precision", help="LABEL=0.9: set the threshold that reaches this precision on DATA"
+        [],
+        "--precision",
+        help="LABEL=NUMBER, such as GPE=0.9: set the threshold that reaches this precision on "
+        "DATA. May be repeated",
     ),
     coverage: float = typer.Option(
         None,
         "--coverage",
-        help="Set the floors of candidates at which this share of true entities, such as 0.95, is "
-        "among them; for each label, by split conformal prediction",
+        help="Share of true entities, such as 0.95, that the candidates should contain: set the "
+        "floor of candidates for each label, by split conformal prediction",
     ),
     coverage_unit: str = typer.Option(
         "doc",
         "--coverage-unit",
-        help="What --coverage takes for exchangeable: doc, or entity if the entities of a doc are "
-        "as good as independent",
+        help="What --coverage assumes to be exchangeable: doc, or entity if the entities in a doc "
+        "are practically independent",
     ),
     component: str = COMPONENT,
     code: Path = CODE,
@@ -41,9 +46,10 @@ def calibrate_cli(
 ) -> None:
     """Fit the temperature of a pipeline's confidences on held-out data, and write the pipeline.
 
-    DATA must not be what the pipeline was trained on. Entities stay the same, unless a threshold
-    removes them. Only labels that are written and that DATA has are calibrated. A coverage holds on
-    average, for new docs of the same kind, chosen and annotated as those of DATA.
+    DATA must not be data that the pipeline was trained on. Entities stay the same, unless a
+    threshold removes them. Only labels that the pipeline writes and that occur in DATA are
+    calibrated. A coverage holds on average, for new docs of the same kind, selected and annotated
+    in the same way as those in DATA.
     """
     with failures("Nothing was written"):
         targets = dict(map(_parse_target, precision))
@@ -61,11 +67,12 @@ def calibrate_cli(
     for note in found.notes:
         warn(note)
     console = Console(highlight=False)
-    table = Table("", "before", "after", "by chance")
+    table = Table("", "before", "after", "expected by chance")
     errors = (f"{value:.4f}" for value in (found.before, found.after, found.by_chance))
     table.add_row("expected calibration error", *errors)
     console.print(table)
-    print(f"temperature {found.temperature:.3f}, from {found.n_entities} entities")
+    n_entities = counted(found.n_entities, "entity", "entities")
+    print(f"temperature {found.temperature:.3f}, from {n_entities}")
     for label, own in found.thresholds.items():
         print(
             f"{label}: threshold {own.threshold:.4f}, precision {own.precision:.3f} "
@@ -76,16 +83,16 @@ def calibrate_cli(
         console.print(_coverage_table(found.coverage))
         what = "docs are" if coverage_unit == "doc" else "docs, and their entities, are"
         print(
-            f"Of each label with a yes, the candidates hold a share of {coverage:g} or more of the "
-            "true entities in new docs, on average over such docs and such data. This assumes that "
-            f"the {what} exchangeable with those of {data}: the same kinds of texts, chosen alike, "
-            "annotated alike."
+            f"For each label with a yes, the candidates contain a share of {coverage:g} or more of "
+            "the true entities in new docs, on average over such docs and such data. This assumes "
+            f"that the {what} exchangeable with those in {data}: the same kinds of texts, selected "
+            "and annotated in the same way."
         )
     msg.good(f"Calibrated pipeline in {output}")
 
 
 def _coverage_table(coverage: dict[str, Coverage]) -> Table:
-    table = Table("", "floor", "holds", "covered here", "for each entity", "in 1,000 tokens")
+    table = Table("", "floor", "holds", "covered here", "per entity", "per 1,000 tokens")
     for label, own in coverage.items():
         table.add_row(
             escape(label),
@@ -105,7 +112,5 @@ def _parse_target(text: str) -> tuple[str, float]:
     except ValueError:
         target = -1.0
     if not label or not 0 < target <= 1:
-        raise ValueError(
-            f"--precision must be LABEL=NUMBER, the number above 0 and at most 1, but got '{text}'."
-        )
+        raise ValueError(Errors.RNN420.format(received=text))
     return label, target

@@ -1,9 +1,10 @@
-"""`spacy rnn convert`: from annotated text to spaCy's binary format."""
+"""`spacy rnn convert`: convert annotated text to spaCy's binary format."""
 
 import typer
 from wasabi import msg
 
 from ..errors import listed
+from ..errors.wording import counted
 from ..formats.base import UNITS, Role
 from ..formats.offsets import OFFSETS
 from ..formats.placing import MISALIGNED, OVERLAPPING
@@ -25,58 +26,62 @@ def _one_of(choices: tuple[str, ...]) -> str:
 def convert_cli(
     input: str = typer.Argument(
         ...,
-        help="A file that ends in "
-        f"{known_suffixes(Role.ANNOTATED, Role.CORPUS)}, or a folder of them",
+        help="Annotated text: a file whose name ends in "
+        f"{known_suffixes(Role.ANNOTATED, Role.CORPUS)}, or a folder of such files",
     ),
-    output: str = typer.Argument(..., help="The .spacy file to write"),
+    output: str = typer.Argument(..., help=".spacy file to write"),
     format: str = typer.Option(
-        None, "--format", "-f", help=f"{_FORMATS}; recognised by the content if not given"
+        None, "--format", "-f", help=f"{_FORMATS}; recognised from the content if not given"
     ),
-    lang: str = typer.Option("en", "--lang", "-l", help="Language whose tokenizer is used"),
+    lang: str = typer.Option("en", "--lang", "-l", help="Language whose tokenizer to use"),
     labels: str = typer.Option(
-        None, "--labels", help="Labels to keep, with commas between them; all if not given"
+        None, "--labels", help="Labels to keep, separated by commas; all if not given"
     ),
     allow_empty: bool = typer.Option(
-        False, "--allow-empty", help="Write the docs even if there is no entity in any"
+        False, "--allow-empty", help="Write the docs even if none has an entity"
     ),
     resolve: str = typer.Option(
         None,
         "--resolve",
-        help=f"Annotation on which annotators of a text disagree: {_one_of(RESOLVE)}. Texts that "
-        "are there again count as annotated again. If not given: missing, for texts whose tool "
-        "names several annotators",
+        help="What to do with annotation on which the annotators of a text disagree: "
+        f"{_one_of(RESOLVE)}. Repeated texts count as annotated again. If not given: missing, for "
+        "texts whose tool names several annotators",
     ),
     misaligned: str = typer.Option(
-        "error", "--misaligned", help=f"Spans that cut tokens: {_one_of(MISALIGNED)}"
+        "error",
+        "--misaligned",
+        help=f"What to do with spans that split tokens: {_one_of(MISALIGNED)}",
     ),
     overlapping: str = typer.Option(
-        "error", "--overlapping", help=f"Spans that overlap: {_one_of(OVERLAPPING)}"
+        "error", "--overlapping", help=f"What to do with overlapping spans: {_one_of(OVERLAPPING)}"
     ),
     incorrect_spans_key: str = typer.Option(
         None,
         "--incorrect-spans-key",
-        help="Span group for spans that annotators rejected; if not given, they are only counted",
+        help="Span group for spans that annotators rejected; only counted if not given",
     ),
-    text_column: str = typer.Option("text", "--text-column", "-t", help="The key of the text"),
+    text_column: str = typer.Option("text", "--text-column", "-t", help="Key of the text in JSON"),
     token_column: int = typer.Option(
-        1, "--token-column", help="Column of the token in files of columns; -1 is the last one"
+        1, "--token-column", help="Column of the token in column files (CoNLL); -1 for the last one"
     ),
-    tag_column: int = typer.Option(-1, "--tag-column", help="Column of the tag, likewise"),
+    tag_column: int = typer.Option(
+        -1, "--tag-column", help="Column of the tag; -1 for the last one"
+    ),
     unit: str = typer.Option(
-        "sentence", "--unit", help=f"A doc in files of columns: {_one_of(UNITS)}"
+        "sentence", "--unit", help=f"What becomes a doc in column files: {_one_of(UNITS)}"
     ),
     offsets: str = typer.Option(
-        "auto", "--offsets", help=f"How emoji are counted in offsets: {_one_of(OFFSETS)}"
+        "auto", "--offsets", help=f"How offsets count emoji: {_one_of(OFFSETS)}"
     ),
     report: str = typer.Option(
-        None, "--report", help="File for all that was dropped, changed or left missing"
+        None, "--report", help="File for a list of everything dropped, changed or left missing"
     ),
 ) -> None:
-    """Convert annotated text to .spacy.
+    """Convert annotated text to a .spacy file.
 
-    A line of a .txt file is `[Red Fort](FAC) is in [Delhi](GPE).`; one of a .jsonl file is an
-    object with "text" and "entities" (or "spans"), which have start, end and label. Exports of
-    Label Studio, doccano, Prodigy and BRAT are read as they are, and so are columns (CoNLL).
+    A line in a .txt file looks like `[Red Fort](FAC) is in [Delhi](GPE).`; a line in a .jsonl file
+    is an object with "text" and "entities" (or "spans"), each with start, end and label. Exports of
+    Label Studio, doccano, Prodigy and BRAT are read as they are, as are column files (CoNLL).
     """
     with failures("Nothing was written"):
         found = convert(
@@ -109,6 +114,7 @@ def convert_cli(
         for line in found.agreement.lines():
             typer.echo(f"ℹ {line}", err=True)
     if found.notices:
-        warn(f"{len(found.notices):,} notices" + ("" if report else "; --report writes them all"))
+        hint = "" if report else "; --report FILE writes all of them"
+        warn(counted(len(found.notices), "notice") + hint)
         typer.echo(listed(found.notices), err=True)
     msg.good(f"{output}: {found}")

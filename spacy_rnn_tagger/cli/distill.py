@@ -1,4 +1,4 @@
-"""`spacy rnn distill`: a fast pipeline from what a slow one finds."""
+"""`spacy rnn distill`: train a fast pipeline on the output of a slow one."""
 
 from pathlib import Path
 
@@ -26,60 +26,71 @@ _NONE = "-"
 def distill_cli(
     teacher: str = typer.Argument(
         ...,
-        help="A pipeline: its folder or its package's name. Several, with commas between them, if "
-        "each is a rnn_ner. Or annotated data, if TEXTS is -",
+        help="Folder or package name of a pipeline, or several, separated by commas, if each has a "
+        "rnn_ner; or annotated data, if TEXTS is -",
     ),
     texts: str = typer.Argument(
         ...,
-        help=f"Texts in files that end in {known_suffixes(Role.TEXTS)}; .txt has a record a line. "
-        "A file, a folder or a glob, as a path or a URL. - if the teacher is annotated data",
+        help="Texts: a file, a folder or a glob, as a path or a URL. File names end in "
+        f"{known_suffixes(Role.TEXTS)}; a .txt file has one record per line. - if the teacher is "
+        "annotated data",
     ),
-    output: Path = typer.Argument(..., help="Folder for all that is made"),
+    output: Path = typer.Argument(
+        ..., help="Folder for the student and everything else that is made"
+    ),
     component: str = typer.Option(
         None,
         "--component",
-        help="The component that teaches, without those that it doesn't need; the whole pipeline "
-        "if not given",
+        help="Component that teaches, run only with the components that it needs; the whole "
+        "pipeline if not given",
     ),
     spans_key: str = typer.Option(
-        None, "--spans-key", help="The span group that holds the entities, instead of doc.ents"
+        None, "--spans-key", help="Span group with the entities, instead of doc.ents"
     ),
     trust: str = typer.Option(
-        None, "--trust", help="Labels that are believed, with commas between them; all by default"
+        None, "--trust", help="Labels to learn from, separated by commas; all if not given"
     ),
     min_confidence: float = typer.Option(
-        0.0, "--min-confidence", help="Learn nothing from entities with a lower confidence"
+        0.0, "--min-confidence", help="Learn nothing from entities with less confidence"
     ),
     soft: bool = typer.Option(
         None,
         "--soft/--hard",
-        help="Learn the posteriors of a rnn_ner, or its best analyses; posteriors if possible",
+        help="Learn the posteriors of a rnn_ner, or its best analyses; posteriors where possible "
+        "if not given",
     ),
     gold: str = typer.Option(
         None,
         "--gold",
-        help="Annotated data to learn from as well: a file, a folder, or a .cfg file with "
-        "sections [corpora] and [corpora.NAME], as those of MixedCorpus.v1",
+        help="Annotated data to learn from as well: a file, a folder, or a .cfg file with the "
+        "sections [corpora] and [corpora.NAME] of MixedCorpus.v1",
     ),
-    n_docs: int = typer.Option(None, "--n-docs", help="How many texts to annotate; all by default"),
+    n_docs: int = typer.Option(
+        None, "--n-docs", help="Number of texts to annotate; all if not given"
+    ),
     rounds: int = typer.Option(
         1,
         "--rounds",
-        help="Annotate in rounds; from the second on, what the student is least sure of",
+        help="Number of rounds of annotation; from the second round on, the texts that the student "
+        "is least sure of",
     ),
     near_duplicates: bool = NEAR_DUPLICATES,
-    config: str = typer.Option("rnn_ner", "--config", help="The shipped config to begin with"),
+    config: str = typer.Option("rnn_ner", "--config", help="Shipped config to start from"),
     width: int = typer.Option(
-        None, "--width", help="Units of the student's LSTM in each direction"
+        None,
+        "--width",
+        help="Units of the student's LSTM per direction; from the config if not given",
     ),
     vectors: str = typer.Option(
-        None, "--vectors", help="Word vectors for the student: a pipeline's folder or package"
+        None, "--vectors", help="Word vectors for the student: folder or package name of a pipeline"
     ),
     steps: int = typer.Option(
-        None, "--steps", help="Steps of training, of 1,000 words; by the size of the data"
+        None,
+        "--steps",
+        help="Training steps of 1,000 words; from the size of the data if not given",
     ),
     replace: str = typer.Option(
-        None, "--replace", help="Write the teacher's pipeline with this component replaced"
+        None, "--replace", help="Also write the teacher's pipeline with this component replaced"
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of annotated data"),
     text_column: str = TEXT_COLUMN,
@@ -90,20 +101,22 @@ def distill_cli(
         None,
         "--batch-size",
         "-b",
-        help="Docs in a batch of the teacher; its own setting if not given",
+        help="Docs per batch of the teacher; its own setting if not given",
     ),
     shard_size: int = typer.Option(
-        500, "--shard-size", help="Texts annotated and written together"
+        500, "--shard-size", help="Texts to annotate and write together"
     ),
     code: Path = CODE,
     gpu_id: int = GPU,
-    seed: int = typer.Option(0, "--seed", help="Of the order of texts and the student's weights"),
+    seed: int = typer.Option(
+        0, "--seed", help="Random seed for the order of texts and the student's weights"
+    ),
 ) -> None:
-    """Train a rnn_ner on what a pipeline finds in raw text, and measure what was lost.
+    """Train a rnn_ner on what a pipeline finds in raw text, and measure how well it agrees.
 
-    A second run with the same settings continues where the first one was stopped; no text is
-    annotated twice. The folder OUTPUT then holds the student in training/model-best, a config that
-    repeats the training, and a report.
+    An interrupted run is resumed by running the same command again; no text is annotated twice. The
+    folder OUTPUT then contains the student in training/model-best, a config that repeats the
+    training, and a report.
     """
     with failures("Not distilled"):
         found = distill(
@@ -137,5 +150,5 @@ def distill_cli(
             progress=True,
             notify=warn,
         )
-    print(found["summary"])
+    print(*found["summary"])
     msg.good(f"Student in {output / 'training' / 'model-best'}, report in {output / 'report.html'}")

@@ -10,19 +10,21 @@ from ..formats.base import Role
 from ..formats.registry import known_suffixes
 from ..pipeline.folders import load_pipeline
 
-MODEL = typer.Argument(..., help="A trained pipeline: its folder or its package's name")
+MODEL = typer.Argument(..., help="Folder or package name of a trained pipeline")
 DATA = typer.Argument(
     ...,
-    help=f"Annotated data in files that end in {known_suffixes(Role.CORPUS, Role.ANNOTATED)}; a "
-    "file or a folder of them, as a path or a URL",
+    help="Annotated data: a file, or a folder of files, as a path or a URL. File names end in "
+    f"{known_suffixes(Role.CORPUS, Role.ANNOTATED)}",
 )
-COMPONENT = typer.Option(None, "--component", help="The component, if there are several rnn_ner")
+COMPONENT = typer.Option(
+    None, "--component", help="Name of the component, if there are several rnn_ner"
+)
 CODE = typer.Option(None, "--code", "-c", help="Python file with functions that the pipeline needs")
-GPU = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU")
+GPU = typer.Option(-1, "--gpu-id", "-g", help="GPU ID, or -1 for the CPU")
 
 
 def prepare(code: Path | None = None, gpu: int = -1) -> None:
-    """Set the process up for pipelines that are loaded later.
+    """Prepare the process for pipelines that are loaded later.
 
     Args:
         code: A Python file with functions that they need.

@@ -1,4 +1,4 @@
-"""`spacy rnn export`: a pipeline that runs without torch."""
+"""`spacy rnn export`: write a pipeline that runs without torch."""
 
 from pathlib import Path
 
@@ -15,13 +15,15 @@ from .failures import failures
 def export_cli(
     model: str = MODEL,
     output: Path = typer.Argument(..., help="Folder for the exported pipeline"),
-    int8: bool = typer.Option(False, "--int8", help="8 bits a weight: smaller, and not as exact"),
+    int8: bool = typer.Option(
+        False, "--int8", help="Use 8 bits per weight: smaller but less exact"
+    ),
     code: Path = CODE,
 ) -> None:
     """Write a pipeline whose `rnn_ner` is an ONNX graph, for machines without torch.
 
-    Such a machine needs onnxruntime and spaCy. The pipeline is loaded by `spacy.load`, and gives
-    the same entities and confidences. It can't be trained.
+    Such a machine needs spaCy and onnxruntime. Load the pipeline with `spacy.load`; it gives the
+    same entities and confidences, but can't be trained.
     """
     with failures("Nothing was exported"):
         prepare(code)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import typer
 
-from ..errors import described
+from ..errors import Errors, described
 
 # The extra that brings a package.
 _EXTRAS = {
@@ -27,13 +27,13 @@ _EXTRAS = {
 
 @contextmanager
 def failures(title: str) -> Iterator[None]:
-    """Report wrong use as a message on standard error, and exit with status 1.
+    """Report wrong use in a message on standard error, and exit with status 1.
 
-    If a package is missing, or the error wraps one about a missing package, the message names the
-    package and how to install it. Errors that wrong use can't explain are left as they are.
+    If a package is missing, or the error wraps one about a missing package, the message tells how
+    to install it. Errors that can't be due to wrong use are left as they are.
 
     Args:
-        title: What did not happen, for the message.
+        title: What did not happen; the first line of the message.
 
     Yields:
         Once, for the command to do its work.
@@ -48,7 +48,7 @@ def failures(title: str) -> Iterator[None]:
     except Exception as error:
         package = _missing_package(error)
         if package is not None:
-            message = f"The package {package} is not installed: pip install {_source(package)}"
+            message = Errors.RNN222.format(package=package, source=_source(package))
         elif isinstance(error, MemoryError):
             message = described(error)
         elif isinstance(error, (ImportError, OSError, RuntimeError, ValueError)):

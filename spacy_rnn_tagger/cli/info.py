@@ -12,7 +12,8 @@ from typing import Any
 import typer
 from spacy.util import get_package_path, is_package, load_config
 
-from ..errors import described, loading
+from ..errors import Errors, described, loading
+from ..errors.wording import counted
 from . import app
 from .failures import failures
 
@@ -40,7 +41,7 @@ Rows = Iterator[tuple[str, str]]
 @app.command("info")
 def info_cli(
     model: str = typer.Argument(
-        None, help="A pipeline to describe as well: its folder or its package's name"
+        None, help="Folder or package name of a pipeline to describe as well"
     ),
 ) -> None:
     """Print versions, threads and registered functions, to paste into a bug report.
@@ -109,7 +110,7 @@ def _registered() -> Rows:
     try:
         found: Distribution = distribution(_NAME)
     except PackageNotFoundError:
-        yield "none", f"{_NAME} can be imported but is not installed: run pip install"
+        yield "none", f"{_NAME} can be imported but is not installed; run pip install in its clone"
         return
     groups: dict[str, list[str]] = {}
     for point in found.entry_points:
@@ -132,10 +133,7 @@ def _pipeline(model: str) -> Rows:
     """
     folder = Path(get_package_path(model) if is_package(model) else model)
     if not (folder / "meta.json").is_file():
-        raise FileNotFoundError(
-            f"{model} is neither an installed package nor the folder of a pipeline, "
-            "which would have a file meta.json."
-        )
+        raise FileNotFoundError(Errors.RNN221.format(model=model))
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     data = folder / f"{meta['lang']}_{meta['name']}-{meta['version']}"  # in a package
     config = load_config((data if data.is_dir() else folder) / "config.cfg", interpolate=False)
@@ -158,4 +156,6 @@ def _component(settings: dict[str, Any], labels: list[str]) -> str:
     kind = str(network["@architectures"]).removeprefix("spacy_rnn_tagger.")
     values = {**network, "scheme": settings.get("scheme")}
     parts = [f"{key} {values[key]}" for key in ("cell", "decoder", "scheme") if values.get(key)]
-    return ", ".join([kind, *parts, f"{len(labels)} labels: {' '.join(labels) or 'none'}"])
+    return ", ".join(
+        [kind, *parts, f"{counted(len(labels), 'label')}: {' '.join(labels) or 'none'}"]
+    )

@@ -1,4 +1,4 @@
-"""`spacy rnn init-config`: a shipped config, set up for a language, word vectors and a device."""
+"""`spacy rnn init-config`: write a shipped config for a language, word vectors and a device."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import typer
 from thinc.api import Config
 from wasabi import msg
 
+from ..errors import Errors
 from ..io import check_file, write_whole
 from ..training.configs import DEFAULT, init_config
 from . import app
@@ -18,18 +19,18 @@ _STDOUT = "-"
 @app.command("init-config")
 def init_config_cli(
     output: Path = typer.Argument(
-        ..., help="The config file to write, or - for standard output", allow_dash=True
+        ..., help="Config file to write, or - for standard output", allow_dash=True
     ),
     config: str = typer.Option(
         DEFAULT,
         "--config",
         "-c",
-        help="The shipped config to write: rnn_ner, rnn_ner_vectors, rnn_ner_trf, places, rnn_pos, "
+        help="Shipped config to write: rnn_ner, rnn_ner_vectors, rnn_ner_trf, places, rnn_pos, "
         "rnn_sentiment or tutorial",
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),
     vectors: str = typer.Option(
-        None, "--vectors", help="Word vectors to use: a pipeline's folder or package"
+        None, "--vectors", help="Word vectors to use: folder or package name of a pipeline"
     ),
     gpu: bool = typer.Option(False, "--gpu", "-G", help="Train on a GPU"),
     force: bool = typer.Option(False, "--force", "-F", help="Overwrite the output file"),
@@ -43,7 +44,7 @@ def init_config_cli(
         if str(output) != _STDOUT:
             check_file(output)
             if output.exists() and not force:
-                raise FileExistsError(f"{output} exists. Pass --force to overwrite it.")
+                raise FileExistsError(Errors.RNN212.format(path=output))
         created = init_config(config, lang=lang, vectors=vectors, gpu=gpu)
         text = created.to_str(interpolate=False)
         if str(output) == _STDOUT:

@@ -1,4 +1,4 @@
-"""`spacy rnn report`: a page on what a pipeline does with annotated data."""
+"""`spacy rnn report`: write a page on how a pipeline does on annotated data."""
 
 import json
 from pathlib import Path
@@ -21,31 +21,35 @@ def report_cli(
     model: str = MODEL,
     data: str = DATA,
     output: Path = typer.Argument(
-        ..., help="The HTML page to write, or the figures if it ends in .json"
+        ..., help="HTML page to write, or the figures as JSON if the name ends in .json"
     ),
-    compare: str = typer.Option(None, "--compare", help="Another pipeline, to be compared with"),
+    compare: str = typer.Option(
+        None, "--compare", help="Folder or package name of a pipeline to compare with"
+    ),
     train: str = typer.Option(
-        None, "--train", help="Training data, for seen names; that of the config if not given"
+        None,
+        "--train",
+        help="Training data, to tell names seen in training; from the config if not given",
     ),
-    n_docs: int = typer.Option(20, "--docs", min=0, help="Docs with errors that are shown"),
+    n_docs: int = typer.Option(20, "--docs", min=0, help="Number of docs with errors to show"),
     export: Path = typer.Option(
         None,
         "--export",
-        help="A file for all docs with errors, to be annotated again: gold entities, with the "
-        "pipeline's suggestion as metadata",
+        help="File for all docs with errors, to annotate again: gold entities, with the pipeline's "
+        "suggestion as metadata",
     ),
     export_format: str = typer.Option(
-        "jsonl", "--export-format", help=f"The format of that file: {_FORMATS}"
+        "jsonl", "--export-format", help=f"Format of that file: {_FORMATS}"
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the figures as JSON as well"),
+    as_json: bool = typer.Option(False, "--json", help="Print the figures as JSON"),
     component: str = COMPONENT,
     code: Path = CODE,
     gpu: int = GPU,
 ) -> None:
-    """Write a page with scores, errors, confidence and examples; it needs no network.
+    """Write an HTML page with scores, errors, confidences and examples, readable offline.
 
     Any pipeline that sets doc.ents can be measured; confidences come from a component rnn_ner.
-    Labels that DATA lacks are not scored, nor are those that output_labels keeps silent.
+    Labels that don't occur in DATA are not scored, nor are labels that output_labels leaves out.
     """
     with failures("No report"):
         prepare(code, gpu)

@@ -1,10 +1,11 @@
-"""`spacy rnn select`: what to annotate next."""
+"""`spacy rnn select`: select what to annotate next."""
 
 from pathlib import Path
 
 import typer
 from wasabi import msg
 
+from ..errors.wording import counted
 from ..formats.base import Role
 from ..formats.registry import formats_for, known_suffixes
 from ..review.selecting import NO_MODEL, select
@@ -29,34 +30,35 @@ _FORMATS = " or ".join(", ".join(each.name for each in formats_for(Role.OUTPUT))
 def select_cli(
     model: str = typer.Argument(
         ...,
-        help="A trained pipeline: its folder or its package's name. "
-        f"{NO_MODEL} to start from raw text",
+        help=f"Folder or package name of a trained pipeline, or {NO_MODEL} to start from raw text",
     ),
     texts: str = typer.Argument(
         ...,
-        help=f"Texts in files that end in {known_suffixes(Role.TEXTS)}; .txt has a record a line. "
-        "A file, a folder or a glob, as a path or a URL",
+        help="Texts: a file, a folder or a glob, as a path or a URL. File names end in "
+        f"{known_suffixes(Role.TEXTS)}; a .txt file has one record per line",
     ),
-    output: str = typer.Argument(..., help="The file to write, a path or a URL"),
-    n: int = typer.Option(200, "--n", help="How many texts, or questions, to select"),
+    output: str = typer.Argument(..., help="File to write, as a path or a URL"),
+    n: int = typer.Option(200, "--n", help="Number of texts, or of questions, to select"),
     by: str = typer.Option(
         None,
         "--by",
-        help=f"{', '.join(MEASURES[:-1])} or {MEASURES[-1]}: 1 - P(best analysis), by default; "
-        "the margin of the two best; the entropy of all; or the expected errors",
+        help=f"{', '.join(MEASURES[:-1])} or {MEASURES[-1]}: 1 - P(best analysis), the default; "
+        "the margin between the two best; the entropy of all; or the expected number of errors",
     ),
     per: str = typer.Option(
-        TOKEN, "--per", help=f"{' or '.join(UNITS)}: by the length of a text, or not"
+        TOKEN, "--per", help=f"{' or '.join(UNITS)}: whether to divide by the length of the text"
     ),
     spans: bool = typer.Option(
-        False, "--spans", help="Ask about single doubtful spans, to be accepted or rejected"
+        False, "--spans", help="Ask about single doubtful spans, to accept or reject"
     ),
     diversity: float = typer.Option(
-        0.5, "--diversity", help="How much less a name counts that was taken before: 0 to below 1"
+        0.5,
+        "--diversity",
+        help="How much less a name counts once it was selected: from 0 to less than 1",
     ),
     near_duplicates: bool = NEAR_DUPLICATES,
     format: str = typer.Option(
-        "jsonl", "--format", "-f", help=f"{_FORMATS}; with --spans, jsonl or prodigy"
+        "jsonl", "--format", "-f", help=f"Output format: {_FORMATS}; with --spans, jsonl or prodigy"
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of raw text"),
     text_column: str = TEXT_COLUMN,
@@ -72,8 +74,8 @@ def select_cli(
 ) -> None:
     """Select the texts that a pipeline can learn most from, for people to annotate.
 
-    Each record says why it was selected. Of texts that are nearly the same only one is selected,
-    and a name that the pipeline is unsure of counts for less each time it was taken.
+    Each record says why it was selected. Of nearly identical texts, only one is selected, and a
+    name that the pipeline is unsure of counts for less each time it was selected.
     """
     with failures("Nothing was selected"):
         found = select(
@@ -102,10 +104,9 @@ def select_cli(
             notify=warn,
         )
     if found.failed:
-        warn(f"{found.failed:,} records failed; they are in {found.error_file}")
+        warn(f"{counted(found.failed, 'record')} failed; see {found.error_file}")
     if found.selected < n:
-        warn(f"There were no more: {found.selected:,} of the {n:,} that were asked for")
-    what = "questions" if spans else "texts"
-    msg.good(
-        f"{found.selected:,} {what} ({found.tokens:,} tokens) from {found.read:,} records: {output}"
-    )
+        warn(f"Only {found.selected:,} of the requested {n:,} could be selected")
+    selected = counted(found.selected, "question" if spans else "text")
+    tokens, read = counted(found.tokens, "token"), counted(found.read, "record")
+    msg.good(f"{selected} ({tokens}) from {read}: {output}")

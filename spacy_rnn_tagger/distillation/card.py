@@ -1,9 +1,10 @@
-"""The student's model card: what `meta.json` says, and hence the README of its package."""
+"""The student's model card: its `meta.json`, from which `spacy package` writes a README."""
 
 from typing import Any
 
 from spacy.language import Language
 
+from ..errors.wording import counted
 from ..evaluation.figures import ALL, Row
 
 _FACTS = (
@@ -111,25 +112,29 @@ def _notes(teachers: str, report: Row) -> str:
     """Say in Markdown what the scores are, and what the student was made from."""
     made = report["made"]
     notes = [
-        f"This pipeline learned from what {teachers} found in {made.get('texts') or 'texts'}, and "
-        "not from annotation by people"
-        + (", beside the gold annotation named among the sources." if made.get("gold") else ".")
+        f"This pipeline learned from what {teachers} found in {made.get('texts') or 'texts'}, "
+        + (
+            "and from the gold annotation named among the sources."
+            if made.get("gold")
+            else "not from annotation by people."
+        )
     ]
     if report.get("agreement"):
         notes.append(
-            "`ENTS_P`, `ENTS_R` and `ENTS_F` say how far it agrees with its teacher on held-out "
-            f"texts ({report['agreement']['docs']:,} docs), and not how often it is right."
+            "`ENTS_P`, `ENTS_R` and `ENTS_F` measure how far it agrees with its teacher on "
+            f"held-out texts ({counted(report['agreement']['docs'], 'doc')}), not how often it is "
+            "right."
         )
     own = [gold for gold in report.get("gold") or () if gold["comparison"]]
     for number, gold in enumerate(own, start=1):
         name = "GOLD" if len(own) == 1 else f"GOLD_{number}"
         notes.append(
             f"`{name}_ENTS_F` and `{name}_TEACHER_ENTS_F` are the scores of this pipeline and of "
-            f"its teacher on {gold['data']}, on the labels that both write: "
+            f"its teacher on {gold['data']}, for the labels that both write: "
             f"{', '.join(gold['labels'])}."
         )
     if made.get("trust"):
-        notes.append(f"The teacher was believed on these labels: {', '.join(made['trust'])}.")
+        notes.append(f"Only these labels of the teacher were learned: {', '.join(made['trust'])}.")
     measured = report.get("measured")
     if measured:
         ratio = measured["speed"]["part"]["ratio"]["median"]

@@ -1,4 +1,4 @@
-"""Teacher and student beside each other: where they agree, and how both do on gold annotation."""
+"""Teacher and student compared: where they agree, and how both do on gold annotation."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -7,6 +7,8 @@ from itertools import islice
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..errors import Errors
+from ..errors.wording import counted
 from ..evaluation.data import DataError
 from ..evaluation.figures import Row, compare, cost, errors, scores
 from ..evaluation.inputs import Data, data_name, example_of, examples_of, repeatable
@@ -27,7 +29,7 @@ def find_agreement(
     n_examples: int = 60,
     progress: bool = False,
 ) -> Row:
-    """Compare what the student finds with what its teacher found, on docs that it did not learn.
+    """Compare what the student finds with what its teacher found, on docs held out from training.
 
     The teacher's entities are the reference, so precision is the share of the student's entities
     that the teacher found too, and recall the share of the teacher's entities that the student
@@ -36,10 +38,10 @@ def find_agreement(
     Args:
         student: The student's pipeline.
         docs: Docs with the teacher's entities in `doc.ents`.
-        labels: The labels that the teacher is believed on; all if None. Entities of others, which
-            the student has learned from elsewhere, are not compared.
+        labels: The labels that were learned from the teacher; all if None. Entities of other
+            labels, which the student has learned elsewhere, are not compared.
         component: The name of the student's component, if it has several `rnn_ner`.
-        n_examples: How many disagreements to return at most.
+        n_examples: The maximum number of disagreements to return.
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Returns:
@@ -58,7 +60,7 @@ def find_agreement(
     """
     examples = [example_of(student, doc) for doc in docs if len(doc)]
     if not examples:
-        raise DataError("There are no held-out docs to compare teacher and student on.")
+        raise DataError(Errors.RNN618)
     name = find_component(student, component)
     outcomes = find_outcomes(student, name, examples, progress=progress)
     if labels is not None:
@@ -67,11 +69,11 @@ def find_agreement(
     notes = []
     if not any(doc.gold for doc in outcomes):
         notes.append(
-            f"The teacher found no entity in the {len(outcomes):,} held-out docs, so there is "
+            f"The teacher found no entity in {counted(len(outcomes), 'held-out doc')}, so there is "
             "nothing that the student could have found."
         )
     elif len(outcomes) == 1:
-        notes.append("There is one held-out doc only, so there are no intervals.")
+        notes.append("There is only one held-out doc, so there are no intervals.")
     disagreements = [(number, error) for number, doc in enumerate(outcomes) for error in doc.errors]
     costliest = sorted(disagreements, key=lambda found: -cost(found[1]))[:n_examples]
     return {
@@ -147,10 +149,10 @@ def compare_on_gold(
         "notes": [],
     }
     if result["left_out"]:
-        counted = ", ".join(f"{label} ({n:,})" for label, n in result["left_out"].items())
+        left_out = ", ".join(f"{label} ({n:,})" for label, n in result["left_out"].items())
         result["notes"].append(
             f"{own_name} has entities of labels that teacher and student don't both write. They "
-            f"are not scored: {counted}."
+            f"are not scored: {left_out}."
         )
     if labels:
         sides = {

@@ -1,4 +1,4 @@
-"""From what teachers found to corpora for `spacy train`: what is believed, what is left open."""
+"""Corpora for `spacy train`, made from what teachers found: what is trusted, what is left open."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from spacy.tokens import Doc, DocBin, Span
 
+from ..errors import Errors
+from ..errors.wording import counted
 from ..formats import storage
 from ..pipeline.soft_annotation import set_posteriors
 from .teachers import Taught
@@ -14,19 +16,19 @@ from .texts import DEV, HELDOUT, TRAIN
 
 @dataclass(frozen=True)
 class Belief:
-    """What is believed of a teacher.
+    """What is learned from a teacher.
 
     Attributes:
-        trust: The labels that are believed; all if None. Annotation of spans of other labels is
-            missing, and a word outside of entities may be part of one of them.
-        min_confidence: Annotation of spans below it is missing.
+        trust: The labels to learn; all if None. Annotation of spans of other labels is missing, and
+            a word outside of all entities may be part of one of these labels.
+        min_confidence: The annotation of spans with less confidence is missing.
     """
 
     trust: frozenset[str] | None = None
     min_confidence: float = 0.0
 
     def trusts(self, label: str) -> bool:
-        """Return whether spans of a label are believed."""
+        """Return whether spans of a label are learned."""
         return self.trust is None or label in self.trust
 
 
@@ -37,10 +39,10 @@ class Silver:
     Attributes:
         docs: The number of docs of each part.
         words: The number of tokens of each part.
-        entities: The number of believed entities of each label.
-        distrusted: The number of spans of each label that is not trusted.
-        unsure: The number of spans below the lowest confidence that is believed.
-        unrated: The number of entities without confidence.
+        entities: The number of entities to learn from, by label.
+        distrusted: The number of spans of labels that are not trusted, by label.
+        unsure: The number of spans below the minimum confidence.
+        unrated: The number of entities without a confidence.
     """
 
     docs: Counter[str] = field(default_factory=Counter)
@@ -56,7 +58,7 @@ def write_silver(taught: Iterable[Taught], belief: Belief, files: Mapping[str, s
 
     Args:
         taught: What they found in each text.
-        belief: What of it is believed.
+        belief: What to learn of it.
         files: The file of each part.
 
     Returns:
@@ -64,7 +66,7 @@ def write_silver(taught: Iterable[Taught], belief: Belief, files: Mapping[str, s
 
     Raises:
         OSError: A file can't be written.
-        ValueError: There is nothing to learn from: no entity is believed.
+        ValueError: There is nothing to learn from: no entity that is trusted.
     """
     found = Silver()
     rows: dict[str, list[tuple[int, Doc]]] = {TRAIN: [], DEV: [], HELDOUT: []}
@@ -83,7 +85,7 @@ def write_silver(taught: Iterable[Taught], belief: Belief, files: Mapping[str, s
 
 
 def _annotated(taught: Taught, belief: Belief, found: Silver) -> Doc:
-    """Set the entities that are believed, and leave the annotation of others open."""
+    """Set the entities to learn from, and leave the annotation of others open."""
     doc = taught.doc
     entities, missing = [], [doc[i : i + 1] for i in taught.missing]
     for place, value in zip(taught.entities, taught.confidences, strict=True):
@@ -109,22 +111,14 @@ def _annotated(taught: Taught, belief: Belief, found: Silver) -> Doc:
 def _check(found: Silver, belief: Belief) -> None:
     """Check that there is something to learn from."""
     if not found.docs[TRAIN]:
-        raise ValueError("There is no doc to learn from: the teacher failed on all of them.")
+        raise ValueError(Errors.RNN612)
     if belief.trust is not None and (unknown := belief.trust.difference(found.entities)):
         there = ", ".join(sorted({*found.entities, *found.distrusted})) or "none"
         names = ", ".join(sorted(unknown))
-        raise ValueError(
-            f"The teacher found no entity of a label that is to be trusted: {names}. The labels "
-            f"that it found: {there}."
-        )
+        raise ValueError(Errors.RNN613.format(names=names, found=there))
     if belief.min_confidence and found.unrated:
         raise ValueError(
-            f"min_confidence is {belief.min_confidence}, but {found.unrated:,} of the teacher's "
-            "entities have no confidence. Name a span group with scores by spans_key, or leave out "
-            "min_confidence."
+            Errors.RNN614.format(min_confidence=belief.min_confidence, unrated=found.unrated)
         )
     if not found.entities:
-        raise ValueError(
-            f"The teacher found no entity in {sum(found.docs.values()):,} docs, so there is "
-            "nothing to learn."
-        )
+        raise ValueError(Errors.RNN615.format(docs=counted(found.docs.total(), "doc")))

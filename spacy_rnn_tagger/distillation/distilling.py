@@ -1,4 +1,4 @@
-"""Distillation: a fast pipeline from what a slow one finds."""
+"""Distillation: training a fast pipeline on the output of a slow one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,62 +45,64 @@ def distill(
     progress: bool = False,
     notify: Callable[[str], None] = as_warning,
 ) -> dict[str, Any]:
-    """Train a `rnn_ner` on what a pipeline finds in raw text, and measure what was lost.
+    """Train a `rnn_ner` on what a pipeline finds in raw text, and measure how well it agrees.
 
-    A second call with the same arguments continues where the first one was stopped: what a teacher
-    has annotated is never annotated again.
+    An interrupted run is resumed by calling it again with the same arguments; no text is annotated
+    twice.
 
-    The output folder holds:
+    The output folder contains:
 
-    - `rounds/`: the texts that were annotated, and what each teacher found in them;
-    - `corpus/`: the corpora made of that, to learn from, to choose the best state of the student
-      by, and to report on;
-    - `config.cfg`: a complete config, which `python -m spacy train` repeats the training with;
+    - `rounds/`: the texts, and what each teacher found in them;
+    - `corpus/`: the corpora made from that, for training, for selecting the best state of the
+      student, and for the report;
+    - `config.cfg`: a complete config, with which `python -m spacy train` repeats the training;
     - `training/model-best`: the student;
-    - `report.html` and `report.json`: what came of it;
-    - `pipeline/`, with `replace`: the teacher's pipeline with the student in it.
+    - `report.html` and `report.json`: the report;
+    - `pipeline/`, if `replace` is given: the teacher's pipeline with the student in it.
 
     Args:
-        teacher: A pipeline's folder or its package's name; several, each with a component `rnn_ner`
-            whose posteriors are averaged; or annotated data, as `convert` reads it, or `.spacy`.
+        teacher: The folder or package name of a pipeline; or several, each with a component
+            `rnn_ner`, whose posteriors are averaged; or annotated data, as `convert` reads it, or
+            `.spacy`.
         texts: Texts as `annotate` reads them; None if the teacher is annotated data.
         output: The folder to write to.
-        component: The component that teaches, run with nothing but what it listens to. By default
-            the whole pipeline is run, and `doc.ents` is what it says in the end.
-        spans_key: The span group that holds the entities, instead of `doc.ents`. Of overlapping
-            spans, the one with the highest score stays, or the longest if there are no scores.
-        trust: The labels that are believed; all by default. Nothing is learnt from spans of other
-            labels, and a word outside of entities may have one of these.
-        min_confidence: Nothing is learnt from entities with a lower confidence.
+        component: The component that teaches, run only with the components that it listens to. By
+            default, the whole pipeline is run, and the final `doc.ents` are learned.
+        spans_key: The span group with the entities, instead of `doc.ents`. Of overlapping spans,
+            the one with the highest score is kept, or the longest if there are no scores.
+        trust: The labels to learn from; all by default. Spans of other labels teach nothing, and a
+            word outside of all entities may belong to one of these labels.
+        min_confidence: Entities with less confidence teach nothing.
         soft: Whether the student learns the teacher's posteriors instead of its best analyses. By
-            default it does where it can: where the teacher's last component is a `rnn_ner`, all of
-            its labels are trusted, and gold has no others.
-        gold: Annotated data to learn from beside the teacher: a path, or several corpora with the
-            settings of `spacy_rnn_tagger.MixedCorpus.v1`, by name, or a `.cfg` file with these. By
-            default it weighs half as much in training as what the teacher found. A tenth is held
-            out to choose the student by, and another tenth to compare teacher and student on.
-        n_docs: How many texts are annotated; all by default. They are drawn at random.
-        rounds: In how many rounds. From the second round on, texts are annotated that the student
-            of the rounds before is least sure of.
-        near_duplicates: Whether texts that nearly repeat another one are left out, not only those
-            that repeat it word by word.
-        config: The shipped config that the student begins with; see `init_config`.
-        hidden_width: Units of the student's LSTM in each direction, instead of the config's.
-        vectors: The folder or package of a pipeline whose word vectors the student reads.
-        steps: Steps of training, of 1,000 words each; by default by the number of words.
-        replace: The teacher's component to replace in its pipeline.
-        lang: The language of annotated data; that of a teacher is the teacher's.
+            default, it does so where possible: if the teacher's last component is a `rnn_ner`, all
+            of its labels are trusted, and gold has no other labels.
+        gold: Annotated data to learn from in addition to the teacher: a path, or several corpora by
+            name, with the settings of `spacy_rnn_tagger.MixedCorpus.v1`, or a `.cfg` file with
+            these. By default, it weighs half as much in training as what the teacher found. A tenth
+            is held out to select the student, and another tenth to compare teacher and student.
+        n_docs: The number of texts to annotate, drawn at random; all by default.
+        rounds: The number of rounds of annotation. From the second round on, the texts are those
+            that the student of the previous round is least sure of.
+        near_duplicates: Whether to leave out texts that nearly repeat another one, not only exact
+            repetitions.
+        config: The shipped config that the student starts from; see `init_config`.
+        hidden_width: Units of the student's LSTM per direction; from the config if None.
+        vectors: The folder or package name of a pipeline whose word vectors the student reads.
+        steps: Training steps of 1,000 words each; from the number of words if None.
+        replace: The component of the teacher's pipeline to replace with the student.
+        lang: The language of annotated data; a teacher that is a pipeline has its own.
         text_column: As in `annotate`.
         whole_files: As in `annotate`.
         engine: As in `annotate`.
         n_process: As in `annotate`.
-        batch_size: Docs in a batch of the teacher; the pipeline's own setting if None.
-        shard_size: Texts that are annotated and written together.
+        batch_size: Docs per batch of the teacher; the pipeline's own setting if None.
+        shard_size: Texts to annotate and write together.
         code: A Python file with functions that the teacher needs.
         gpu_id: The GPU's ID, or -1 for the CPU.
-        seed: Of the order of texts and of the student's weights.
-        progress: Whether to show progress, and what `spacy train` prints.
-        notify: Gets notes about what was left out. By default a note is a `UserWarning`.
+        seed: The random seed for the order of texts and the student's weights.
+        progress: Whether to show progress, and the output of `spacy train`.
+        notify: Called with notes about what was left out. By default, each note is a
+            `UserWarning`.
 
     Returns:
         The figures of the report.
@@ -112,7 +114,7 @@ def distill(
         RuntimeError: A process died, or training failed. What is written stays.
         ValueError: A setting is not allowed or contradicts another one; the output folder holds
             other files, or was begun with other settings; a pipeline can't be loaded; or there is
-            nothing to learn: no text, no entity, or none that is believed.
+            nothing to learn: no text, no entity, or none with a trusted label.
     """
     teachers = [teacher] if isinstance(teacher, str | Path) else list(teacher)
     settings = Settings(

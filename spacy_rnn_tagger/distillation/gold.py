@@ -1,4 +1,4 @@
-"""Gold annotation beside what a teacher finds: some to learn from, some to measure by."""
+"""Gold annotation in addition to what a teacher finds: to learn from, and to measure on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_config
 
-from ..errors import check_choice, loading
+from ..errors import Errors, check_choice, loading
 from ..evaluation.data import DataError, annotated_docs
 from ..formats import storage
 from ..io import suffix_of
@@ -34,7 +34,7 @@ class Gold:
 
     Attributes:
         name: What configs and messages call it.
-        settings: As a corpus of `spacy_rnn_tagger.MixedCorpus.v1` has them.
+        settings: The settings of a corpus in `spacy_rnn_tagger.MixedCorpus.v1`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Gold:
         return {"settings": dict(self.settings), "files": found}
 
     def labels(self, found: set[str]) -> set[str]:
-        """Name the labels that are learnt from it.
+        """List the labels that are learned from it.
 
         Args:
             found: The labels of its entities, as they are written.
@@ -67,7 +67,7 @@ class Divided:
         gold: The corpus.
         parts: The docs to learn from, those to choose the best state of the student by, and those
             to measure by. A small corpus has the first alone.
-        labels: The labels that are learnt from it.
+        labels: The labels that are learned from it.
     """
 
     gold: Gold
@@ -136,7 +136,7 @@ def find_gold(given: Mapping[str, Mapping[str, Any]] | str | Path | None) -> tup
         corpora = given
     elif suffix_of(given) == ".cfg":
         if not Path(given).is_file():
-            raise FileNotFoundError(f"There is no file {given}.")
+            raise FileNotFoundError(Errors.RNN206.format(path=given))
         with loading(str(given)):
             config = load_config(given).interpolate()
         check_choice(
@@ -146,14 +146,11 @@ def find_gold(given: Mapping[str, Mapping[str, Any]] | str | Path | None) -> tup
     else:
         corpora = {"gold": {"path": str(given)}}
     if SILVER in corpora:
-        raise ValueError(
-            f"No gold corpus can be called '{SILVER}': in the config, that is what the teacher "
-            "found. Give it another name."
-        )
+        raise ValueError(Errors.RNN616.format(name=SILVER))
     create_mixed_corpus_v1(corpora=corpora)  # checks the settings
     for own in corpora.values():
         if not storage.find(str(own["path"])):
-            raise FileNotFoundError(f"There is no gold annotation {own['path']}.")
+            raise FileNotFoundError(Errors.RNN206.format(path=own["path"]))
     return tuple(Gold(name, dict(own)) for name, own in corpora.items())
 
 
@@ -175,7 +172,7 @@ def divide(gold: Gold, nlp: Language) -> Divided:
     path = gold.settings["path"]
     docs = [doc for doc in annotated_docs(nlp, path) if doc.has_annotation("ENT_IOB")]
     if not docs:
-        raise DataError(f"{path} has no annotated docs.")
+        raise DataError(Errors.RNN617.format(path=path))
     labels = gold.labels({ent.label_ for doc in docs for ent in doc.ents})
     parts: dict[str, list[Doc]] = {}
     for doc in docs:

@@ -18,7 +18,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..errors import check_at_least
+from ..errors import Errors, check_at_least
 from ..evaluation.running import find_component
 from ..runtime import one_core
 from . import probe
@@ -47,8 +47,8 @@ def measure(
 ) -> Row:
     """Measure speed, size, memory and start-up of teacher and student.
 
-    Both tag the same texts in one run, by turns: teacher, student, teacher, and so on. What else
-    the machine does at that time slows both of them, and the ratio of a turn is not changed by it.
+    Both tag the same texts in one run, in turns: teacher, student, teacher, and so on. Other work
+    on the machine slows both of them down, so it hardly changes the ratio of a turn.
 
     Args:
         teacher: The teacher's pipeline.
@@ -56,11 +56,10 @@ def measure(
         texts: The texts, or docs whose texts are used.
         teacher_component: The component that taught; None for the whole pipeline.
         component: The student's component, if it has several `rnn_ner`.
-        turns: How often each of them tags the texts.
-        one_thread: Whether to compute with one thread each. Otherwise each takes as many as it has
-            by itself.
-        processes: Whether to measure memory and start-up, each in a process of its own.
-        timeout: How many seconds such a process may take.
+        turns: The number of times that each of them tags the texts.
+        one_thread: Whether each computes with one thread. Otherwise, each uses its default number.
+        processes: Whether to measure memory and start-up, each in a separate process.
+        timeout: The time limit of such a process, in seconds.
 
     Returns:
         Plain data for JSON:
@@ -68,12 +67,12 @@ def measure(
         - `threads`, `turns`, `docs`, `tokens` (as the teacher splits them), `machine`;
         - `speed`: `part` (the components that find the entities, and what these listen to) and
           `pipeline` (everything, from text to doc), each with `teacher` and `student`
-          (`components`, and `median`, `low`, `high` in tokens a second) and `ratio` (`median`,
+          (`components`, and `median`, `low`, `high` in tokens per second) and `ratio` (`median`,
           `low`, `high` and the ratio of each of the `turns`);
         - `size` in MB (10^6 bytes), for each of `teacher` and `student`: the `pipeline` on disk,
           and the `part` of it;
         - `memory` in MB: after it was `loaded`, after it has `tagged` the texts, and the `peak`;
-          None where the system does not say;
+          None if the system does not report it;
         - `startup` in seconds, from the start of Python to the loaded pipeline; or None;
         - `notes` for the user.
 
@@ -85,7 +84,7 @@ def measure(
     strings = [text.text if isinstance(text, Doc) else text for text in texts]
     strings = [text for text in strings if text.strip()]
     if not strings:
-        raise ValueError("There are no texts to measure the speed on.")
+        raise ValueError(Errors.RNN619)
     parts = {
         "teacher": _part(teacher, teacher_component),
         "student": _part(student, find_component(student, component)),

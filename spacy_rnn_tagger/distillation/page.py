@@ -23,12 +23,12 @@ _NAMES = {
     "texts": "texts",
     "n_docs": "docs annotated by the teacher",
     "n_tokens": "tokens in them",
-    "trust": "labels that are believed",
-    "min_confidence": "least confidence that is believed",
-    "rounds": "rounds of choosing texts",
-    "steps": "steps of training",
+    "trust": "labels learned",
+    "min_confidence": "minimum confidence",
+    "rounds": "rounds of annotation",
+    "steps": "training steps",
     "gold": "gold annotation",
-    "soft": "teaches by posteriors",
+    "soft": "posteriors learned",
     "date": "date",
 }
 _APART = ("teachers", "versions")  # are shown elsewhere
@@ -79,7 +79,7 @@ def build_report(
 def summarise(
     made: Row, agreement: Row | None, measured: Row | None, gold: Sequence[Row] = ()
 ) -> list[str]:
-    """Say in plain sentences what was lost and what was won.
+    """Summarise the comparison of student and teacher in plain sentences.
 
     Args:
         made: How the student was made.
@@ -105,7 +105,7 @@ def summarise(
         )
         said.append(
             f"It finds {_percent(total['r'])} of the teacher's {total['gold']:,} entities in "
-            f"held-out texts, and {_percent(total['p'])} of what it finds is the teacher's too."
+            f"held-out texts, and the teacher finds {_percent(total['p'])} of the student's."
         )
     else:
         said.append("Student and teacher could not be compared on held-out texts.")
@@ -123,14 +123,14 @@ def summarise(
     if measured:
         size = {side: own["pipeline"] for side, own in measured["size"].items()}
         said.append(
-            f"Its pipeline takes {_mb(size['student'])} on disk, and that of the teacher "
+            f"The student's pipeline takes {_mb(size['student'])} on disk, the teacher's "
             f"{_mb(size['teacher'])}."
         )
     return said
 
 
 def write_report(report: Row, folder: Path) -> None:
-    """Write `report.json` and `report.html`, each as a whole or not at all.
+    """Write `report.json` and `report.html`, each completely or not at all.
 
     Args:
         report: What `build_report` returned.
@@ -239,7 +239,7 @@ def _measured_rows(measured: Row) -> list[Row]:
         ratio = speed["ratio"]
         rows.append(
             {
-                "name": f"tokens a second, {name}",
+                "name": f"tokens per second, {name}",
                 **{side: _speed(speed[side]) for side in ("teacher", "student")},
                 "ratio": f"{ratio['median']:.1f} ({ratio['low']:.1f} to {ratio['high']:.1f})",
             }
@@ -249,7 +249,7 @@ def _measured_rows(measured: Row) -> list[Row]:
         "on disk, entities alone": (measured["size"], "part"),
         "memory after loading": (measured["memory"], "loaded"),
         "memory after tagging": (measured["memory"], "tagged"),
-        "most memory": (measured["memory"], "peak"),
+        "peak memory": (measured["memory"], "peak"),
     }
     for name, (found, key) in figures.items():
         rows.append(_beside(name, {side: own[key] for side, own in found.items()}, _mb))

@@ -13,7 +13,7 @@ _BATCH = 64  # docs
 def main() -> None:
     """Load a pipeline, tag texts, and print the time and the memory that it took.
 
-    The argument is the pipeline's folder; standard input has the texts, a JSON string a line.
+    The argument is the pipeline's folder; standard input has the texts, one JSON string per line.
     """
     import spacy
 

@@ -1,4 +1,4 @@
-"""Putting a student in its place: the teacher's own pipeline with one component replaced."""
+"""Replacing one component of the teacher's pipeline with the student's."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,9 +17,10 @@ from spacy.vocab import Vocab
 from thinc.model import Model
 from thinc.util import to_numpy
 
-from ..errors import as_warning
+from ..errors import Errors, Warnings, as_warning
+from ..errors.wording import counted
 from ..evaluation.inputs import pipeline_name
-from ..evaluation.running import find_component
+from ..evaluation.running import find_component, no_component
 
 _NORMS = "lexeme_norm"
 _VECTORS = ("static_vectors", "vectors_lookup")  # the layers of spaCy and of this package
@@ -43,37 +44,36 @@ def replace_component(
 
     The new component has the position and the name of the old one, so that `disable=["ner"]` means
     the same as before. Everything else is kept: the other components, the tokenizer, the vocab and
-    the meta data, except for scores that were those of the old component. Neither of the pipelines
-    is changed.
+    the meta data, except for the scores of the old component. Neither of the two pipelines is
+    changed.
 
-    The student finds what it finds in its own pipeline, under two conditions: the teacher's
+    The student finds the same entities as in its own pipeline, under two conditions: the teacher's
     tokenizer splits texts in the same way, and no component before it sets entities or sentence
-    starts. `rnn_ner` keeps entities that are set, as spaCy's `ner` does, and its entities don't
-    cross sentence starts.
+    starts. `rnn_ner` keeps entities that are already set, as spaCy's `ner` does, and its entities
+    don't cross sentence starts.
 
     Args:
         teacher: The pipeline.
         student: The pipeline with the component `rnn_ner`.
         name: The name of the teacher's component to replace.
         component: The name of the student's component, if it has several `rnn_ner`.
-        notify: Gets a note about each thing that the user should know: a component that is removed
+        notify: Called with a note about each side effect or difference: a component that is removed
             because nothing listens to it any more, vectors that are added, a tokenizer or language
-            that differs, or sentence starts that the student learned without. By default each is a
-            `UserWarning`.
+            that differs, or sentence starts that the student learned without. By default, each note
+            is a `UserWarning`.
 
     Returns:
         The new pipeline.
 
     Raises:
         ValueError: The teacher has no component of that name, or it does not find entities; the
-            student has no `rnn_ner`; or the student reads word vectors or norms that are not those
-            of the teacher's vocab, so that it would find something else than by itself.
+            student has no `rnn_ner`; or the student reads word vectors or norms that differ from
+            those in the teacher's vocab, so that it would find other entities than on its own.
     """
     _check_target(teacher, name)
     own = find_component(student, component)
     if own is None:
-        names = ", ".join(student.component_names) or "none"
-        raise ValueError(f"The student has no component rnn_ner; its components are: {names}.")
+        raise ValueError(no_component(student, "The student"))
     student = _standalone(student, own)
     pipe = student.get_pipe(own)
     if reads_norms(pipe.model):
@@ -87,13 +87,10 @@ def replace_component(
     orphans = _orphans(teacher, name)
     if orphans:
         removed = ", ".join(f"'{orphan}'" for orphan in orphans)
-        notify(f"{removed} is removed too: nothing but '{name}' listened to it.")
+        notify(Warnings.RNNW04.format(removed=removed, name=name))
     result = _copy_without(teacher, [name, *orphans])
     if adds_vectors:
-        notify(
-            "The student reads word vectors and the teacher has none: the pipeline gets those of "
-            "the student, so that token.vector and similarity() use them as well."
-        )
+        notify(Warnings.RNNW05)
         _take_vectors(result, student)
     for string in student.vocab.strings:
         result.vocab.strings.add(string)
@@ -148,14 +145,11 @@ def _check_target(teacher: Language, name: str) -> None:
     """Raise ValueError unless the teacher has the component, and it may set entities or spans."""
     if name not in teacher.component_names:
         names = ", ".join(teacher.component_names) or "none"
-        raise ValueError(f"The teacher has no component '{name}'; its components are: {names}.")
+        raise ValueError(Errors.RNN607.format(name=name, components=names))
     assigned = set(teacher.get_pipe_meta(name).assigns)
     # Many components don't declare what they assign.
     if assigned and assigned.isdisjoint({"doc.ents", "doc.spans"}):
-        raise ValueError(
-            f"The teacher's component '{name}' does not find entities: it assigns "
-            f"{', '.join(sorted(assigned))}. Name the component that sets doc.ents."
-        )
+        raise ValueError(Errors.RNN608.format(name=name, assigned=", ".join(sorted(assigned))))
 
 
 def _standalone(student: Language, own: str) -> Language:
@@ -257,10 +251,7 @@ def _check_vectors(teacher: Language, student: Language) -> None:
         return
     shapes = [f"{rows:,} of {width} dimensions" for rows, width in (ours.shape, theirs.shape)]
     raise ValueError(
-        f"The student reads word vectors ({shapes[0]}) that are not those of the teacher "
-        f"({shapes[1]}), and a pipeline has one table. Train the student with the vectors of the "
-        f'teacher ([initialize] vectors = "{pipeline_name(teacher)}") or without vectors '
-        "(include_static_vectors = false)."
+        Errors.RNN620.format(student=shapes[0], teacher=shapes[1], pipeline=pipeline_name(teacher))
     )
 
 
@@ -303,10 +294,9 @@ def _check_norms(teacher: Vocab, student: Vocab) -> None:
         for word, mine, its in named
     )
     raise ValueError(
-        f"The student reads the norms of words, and {len(differing):,} words have another norm in "
-        f"the teacher's vocab{' (' + examples + ')' if examples else ''}. It would find something "
-        "else than by itself. Train it with the norms of the teacher: name the teacher as `vocab` "
-        "of spacy.copy_from_base_model.v1 in [initialize.before_init] of its config."
+        Errors.RNN621.format(
+            words=counted(len(differing), "word"), examples=f" ({examples})" if examples else ""
+        )
     )
 
 
@@ -319,23 +309,14 @@ def _note_differences(
 ) -> None:
     """Note what makes the student find other entities in the teacher's pipeline than in its own."""
     if teacher.lang != student.lang:
-        notify(
-            f"The student's language is '{student.lang}', and that of the teacher is "
-            f"'{teacher.lang}': words may have other norms and shapes than it learned."
-        )
+        notify(Warnings.RNNW06.format(student=student.lang, teacher=teacher.lang))
     elif _tokenizer(teacher) != _tokenizer(student):
-        notify(
-            "The tokenizers of student and teacher differ: the student gets tokens that it did "
-            "not learn from, and may find other entities than in its own pipeline."
-        )
+        notify(Warnings.RNNW07)
     if any(node.name == _SENTENCES for node in model.walk()):
         before = teacher.component_names[: teacher.component_names.index(name)]
         setting = [other for other in before if _sets_sentences(teacher, other)]
         if setting and not any(_sets_sentences(student, other) for other in student.pipe_names):
-            notify(
-                f"The student reads sentence by sentence (context = 'sentence') and learned from "
-                f"docs without sentences; here, '{setting[0]}' sets them before it."
-            )
+            notify(Warnings.RNNW08.format(setter=setting[0]))
 
 
 def _sets_sentences(nlp: Language, name: str) -> bool:

@@ -1,11 +1,11 @@
-"""What is asked of a distillation."""
+"""The settings of a distillation."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..bulk.annotating import ENGINES
-from ..errors import check_at_least, check_choice, check_rate
+from ..errors import Errors, check_at_least, check_choice, check_rate
 from ..formats.base import Reading
 from .corpora import Belief
 from .gold import Gold
@@ -15,7 +15,7 @@ from .texts import LEAST
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked for. See `distill`."""
+    """The settings of a distillation; see `distill`."""
 
     teachers: tuple[str, ...]
     texts: str | None
@@ -47,25 +47,19 @@ class Settings:
         if self.n_docs is not None:
             check_at_least("n_docs", self.n_docs, LEAST)
         elif self.rounds > 1:
-            raise ValueError(
-                f"rounds is {self.rounds}, but n_docs is not given: there is nothing to choose if "
-                "all texts are annotated. Set n_docs to the number of texts to annotate."
-            )
+            raise ValueError(Errors.RNN601.format(rounds=self.rounds))
         check_rate("min_confidence", self.belief.min_confidence)
         if self.texts is None and (self.n_docs is not None or self.replace is not None):
-            raise ValueError(
-                "n_docs and replace are for a teacher that is a pipeline. This one is annotated "
-                "data, since texts are not given."
-            )
+            raise ValueError(Errors.RNN602)
         if self.texts is None and len(self.teachers) > 1:
-            raise ValueError("Annotated data can't be averaged: name one file or folder of it.")
+            raise ValueError(Errors.RNN603.format(n=len(self.teachers)))
         if len(self.teachers) > 1 and self.replace is not None:
-            raise ValueError("replace needs one teacher, in whose pipeline the student is put.")
+            raise ValueError(Errors.RNN604.format(n=len(self.teachers)))
 
     def annotation_facts(self) -> dict[str, Any]:
-        """List what the teacher's annotation depends on, beside the facts of each `annotate` job.
+        """List what the teacher's annotation depends on, besides the facts of each `annotate` job.
 
-        What it has found stays, whatever becomes of the rest.
+        The annotation is kept even if other settings change.
         """
         return {
             "teacher": list(self.teachers),

@@ -19,7 +19,8 @@ from ..bulk.annotating import run
 from ..bulk.identity import differences
 from ..bulk.job import Counts
 from ..bulk.sources import find_inputs
-from ..errors import listed
+from ..errors import Errors, described, listed
+from ..errors.wording import counted
 from ..evaluation.running import find_component
 from ..io import check_folder, write_whole
 from ..pipeline.folders import load_pipeline, run_code, write_pipeline
@@ -57,7 +58,7 @@ class Distillation:
     """A distillation.
 
     Args:
-        settings: What is asked for.
+        settings: The settings.
         notify: Gets notes about what was left out.
     """
 
@@ -88,7 +89,7 @@ class Distillation:
         self._notify(note)
 
     def _begin(self) -> None:
-        """Note what the output depends on, or compare it with what was noted.
+        """Record what the output depends on, or compare it with an earlier record.
 
         Raises:
             ImportError: What the report needs is not installed.
@@ -105,13 +106,19 @@ class Distillation:
         annotation, training = json.loads(json.dumps(facts))
         if path.name in there:
             noted = _read_manifest(path)
-            _check_same(output, noted[_ANNOTATION], annotation, "Name another folder.")
-            if there & _TRAINED:
-                advice = f"Name another folder, or delete {', '.join(sorted(there & _TRAINED))} in "
-                advice += "this one: what the teacher has found is used again."
-                _check_same(output, noted[_TRAINING], training, advice)
+            if different := differences(noted[_ANNOTATION], annotation):
+                raise ValueError(Errors.RNN211.format(output=output, differences=listed(different)))
+            trained = sorted(there & _TRAINED)
+            if trained and (different := differences(noted[_TRAINING], training)):
+                raise ValueError(
+                    Errors.RNN622.format(
+                        output=output,
+                        differences=listed(different),
+                        trained=", ".join(trained),
+                    )
+                )
         elif there:
-            raise ValueError(f"{output} is there, and holds no output of this command.")
+            raise ValueError(Errors.RNN209.format(output=output))
         self._check_teachers()
         content = {_ANNOTATION: annotation, _TRAINING: training}
         if path.name not in there or noted != content:
@@ -132,10 +139,7 @@ class Distillation:
             needed_pipes(nlp, settings.component)
         if settings.replace is not None and settings.replace not in nlp.pipe_names:
             names = ", ".join(nlp.pipe_names)
-            raise ValueError(
-                f"replace must be one of the teacher's components ({names}), but got "
-                f"'{settings.replace}'."
-            )
+            raise ValueError(Errors.RNN607.format(name=settings.replace, components=names))
 
     @cached_property
     def _teacher(self) -> Language:
@@ -164,9 +168,9 @@ class Distillation:
         if reason is None:
             return settings.soft is not False or len(settings.teachers) > 1
         if settings.soft:
-            raise ValueError(f"soft is set, but {reason}.")
+            raise ValueError(Errors.RNN605.format(reason=reason))
         if len(settings.teachers) > 1:
-            raise ValueError(f"Several teachers are averaged by their posteriors, but {reason}.")
+            raise ValueError(Errors.RNN606.format(reason=reason))
         return False
 
     def _why_hard(self) -> str | None:
@@ -223,8 +227,9 @@ class Distillation:
         )
         if pool.duplicates or pool.unreadable or pool.empty:
             self._note(
-                f"Left out: {pool.duplicates:,} texts that repeat another one, {pool.empty:,} "
-                f"without a word, {pool.unreadable:,} that can't be read."
+                f"Left out: {counted(pool.duplicates, 'duplicate text')}, "
+                f"{counted(pool.empty, 'text')} without a word, and "
+                f"{counted(pool.unreadable, 'unreadable record')}."
             )
         return pool
 
@@ -236,7 +241,9 @@ class Distillation:
         places = self._pool.places
         n_docs = min(settings.n_docs or len(places), len(places))
         if n_docs < (settings.n_docs or 0):
-            self._note(f"There are {n_docs:,} different texts, fewer than {settings.n_docs:,}.")
+            self._note(
+                f"Only {counted(n_docs, 'different text')} found, fewer than {settings.n_docs:,}."
+            )
         parts = pools.part_of_each(n_docs, settings.texts)
         part = dict(zip(places, parts, strict=False))
         measured = parts.index(TRAIN)
@@ -309,7 +316,7 @@ class Distillation:
     def _report_failures(self, model: str, job: TeacherJob, counts: Counts) -> None:
         if failed := counts.failed + counts.failed_before:
             files = ", ".join(job.written().failures()[:3])
-            self._note(f"{model} failed on {failed:,} texts, which are left out; see {files}.")
+            self._note(f"{model} failed on {counted(failed, 'text')}, now left out; see {files}.")
 
     def _taught(self, rounds: Iterable[int], soft: bool) -> Iterator[Taught]:
         """Read what the teachers found."""
@@ -395,8 +402,8 @@ class Distillation:
             )
             if (n := len(settings.teachers)) > 1:
                 self._note(
-                    f"There are {n} teachers. Speed, size, memory and F on gold are those of the "
-                    "first one."
+                    f"There are {n} teachers. Speed, size, memory and F on gold data are those of "
+                    "the first one."
                 )
             gold = [
                 compare_on_gold(
@@ -463,19 +470,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         noted = json.loads(path.read_text("utf-8"))
         return {part: dict(noted[part]) for part in (_ANNOTATION, _TRAINING)}
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} does not say what the output is made of. Name another folder, or delete this "
-            "one."
-        ) from error
-
-
-def _check_same(output: Path, noted: dict[str, Any], now: dict[str, Any], advice: str) -> None:
-    if different := differences(noted, now):
-        raise ValueError(f"{output} was begun with other settings:\n{listed(different)}\n{advice}")
+        raise ValueError(Errors.RNN210.format(path=path, reason=described(error))) from error
 
 
 def _first(docs: Sequence[Doc], n_words: int) -> list[Doc]:
-    """Take docs until they have so many words."""
+    """Take docs until they have a number of words."""
     taken, total = [], 0
     for doc in docs:
         if total >= n_words:

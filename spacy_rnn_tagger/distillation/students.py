@@ -1,4 +1,4 @@
-"""The student: a config that is written out, and plain `spacy train` on it."""
+"""The student: a complete config, trained by plain `spacy train`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ _IN_MEMORY = 4_000_000  # words
 
 @dataclass(frozen=True)
 class Student:
-    """What the student is to be.
+    """The settings of the student.
 
     Attributes:
-        config: The shipped config that it begins with.
-        hidden_width: Units of its LSTM in each direction; the config's own if None.
+        config: The shipped config that it starts from.
+        hidden_width: Units of its LSTM per direction; from the config if None.
         vectors: The folder or package of a pipeline whose word vectors it reads; None for none.
-        steps: Steps of training; by the number of words if None.
-        seed: Of its weights and the order of docs.
+        steps: Training steps; from the number of words if None.
+        seed: The random seed for its weights and the order of docs.
     """
 
     config: str = "rnn_ner"
@@ -51,7 +51,7 @@ class Student:
                 check_at_least(name, value, 1)
 
     def steps_for(self, n_words: int) -> int:
-        """Return the number of steps for a corpus of so many words."""
+        """Return the number of steps for a corpus with `n_words` words."""
         if self.steps is not None:
             return self.steps
         batches = n_words // _BATCH
@@ -76,7 +76,7 @@ class Student:
             base: The folder of the pipeline whose tokenizer and norms it uses; None for those of
                 the language.
             train: The corpora to learn from, as `spacy_rnn_tagger.MixedCorpus.v1` has them.
-            dev: Those that choose the best of its states.
+            dev: The corpora that select the best of its states.
             labels: The labels that it learns.
             n_words: The number of words that it learns from.
             gpu: Whether it is trained on a GPU.

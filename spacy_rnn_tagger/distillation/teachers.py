@@ -1,4 +1,4 @@
-"""Running a teacher over texts, in shards that are written once and for all."""
+"""Running a teacher over texts, in shards that are never written twice."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 
 from ..bulk.job import Job
 from ..bulk.similarity import digest, words_of
+from ..errors import Errors
 from ..evaluation.data import annotated_docs
 from ..evaluation.running import find_component
 from ..formats import storage
@@ -29,11 +30,11 @@ _SUFFIX = ".spacy"
 
 @dataclass(frozen=True)
 class TeacherJob(Job):
-    """A corpus to be tagged by a teacher.
+    """A corpus for a teacher to tag.
 
     Attributes:
         component: The component to run alone, with what it listens to; the whole pipeline if None.
-        posteriors: Whether the teacher's component `rnn_ner` is to write all likely spans.
+        posteriors: Whether the teacher's component `rnn_ner` writes all likely spans.
     """
 
     _: KW_ONLY
@@ -79,7 +80,7 @@ def needed_pipes(nlp: Language, component: str) -> list[str]:
     """
     if component not in nlp.pipe_names:
         names = ", ".join(nlp.pipe_names) or "none"
-        raise ValueError(f"The teacher has no component '{component}'; its components are: {names}")
+        raise ValueError(Errors.RNN607.format(name=component, components=names))
     return [
         name
         for name, pipe in nlp.pipeline
@@ -229,9 +230,7 @@ def _entities(doc: Doc, spans_key: str | None) -> list[tuple[Span, float | None]
         return [(ent, known.get(own)) for ent, own in place]
     if spans_key not in doc.spans:
         groups = ", ".join(doc.spans) or "none"
-        raise ValueError(
-            f"The teacher writes no span group '{spans_key}'. The groups of its docs are: {groups}."
-        )
+        raise ValueError(Errors.RNN609.format(spans_key=spans_key, groups=groups))
     group = doc.spans[spans_key]
     scores = group.attrs.get("scores")
     if scores is None or len(scores) != len(group):

@@ -1,7 +1,7 @@
-"""Which texts are annotated: none twice, a part held out, and those that teach most first.
+"""Which texts are annotated: none twice, a part held out, and the most instructive ones first.
 
-A pool of millions of texts is held in memory by a few numbers each. The texts themselves are read
-again when it is known which ones are needed.
+A pool of millions of texts takes a few numbers per text in memory. The texts themselves are read
+again once it is known which ones are needed.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..bulk.similarity import NearDuplicates, digest, words_of
 from ..bulk.sources import Inputs, bytes_bar, read_records
+from ..errors import Errors
 from ..formats import storage
 from ..formats.base import Reading
 from ..formats.jsonl import to_json
@@ -122,10 +123,7 @@ def find_pool(
                     seen.add(key)
                     places.append(Place(digest([str(seed), *words]), number, record.number))
     if not places:
-        raise ValueError(
-            f"There is no text to learn from: {unreadable:,} records can't be read, and {empty:,} "
-            "have no word."
-        )
+        raise ValueError(Errors.RNN610.format(unreadable=unreadable, empty=empty))
     places.sort()
     return Pool(inputs.files, reading, places, duplicates, unreadable, empty)
 
@@ -158,9 +156,7 @@ def part_of_each(n_docs: int, source: str) -> list[str]:
         ValueError: There are too few.
     """
     if n_docs < LEAST:
-        raise ValueError(
-            f"{LEAST} docs are needed at least, but {source} has {n_docs:,} different ones."
-        )
+        raise ValueError(Errors.RNN611.format(needed=LEAST, source=source, found=n_docs))
     return [part for part, size in part_sizes(n_docs).items() for _ in range(size)]
 
 

@@ -1,46 +1,30 @@
-"""Messages of the errors that are ours; where spaCy has a code for a case, spaCy's is used."""
+"""Checks of settings, and words for messages, that the whole package shares."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from .messages import Errors
+
 _CUT = "..."
 
 
-def one_of(setting: str, received: object, allowed: Iterable[str]) -> ValueError:
-    """Build the error for a setting whose value is not among the allowed ones."""
-    choices = ", ".join(f"'{value}'" for value in allowed)
-    return ValueError(f"{setting} must be one of {choices}, but got {received!r}.")
-
-
-def at_least(setting: str, received: object, minimum: int) -> ValueError:
-    """Build the error for a number that is too small."""
-    return ValueError(
-        f"{setting} must be a whole number of {minimum} or more, but got {received!r}."
-    )
-
-
-def in_unit_interval(setting: str, received: object) -> ValueError:
-    """Build the error for a probability outside of [0, 1)."""
-    return ValueError(f"{setting} must be at least 0 and below 1, but got {received!r}.")
-
-
 def described(error: Exception) -> str:
-    """Describe an error in a line, as a traceback ends."""
+    """Describe an error in one line, like the last one of a traceback."""
     return f"{type(error).__name__}: {error}"
 
 
 def excerpt(text: str, start: int, end: int, *, around: int = 40) -> str:
-    """Cut a text to what surrounds a span, so that no message repeats a whole text.
+    """Cut a text down to a span and its surroundings, so that messages stay short.
 
     Args:
         text: The text.
         start: The span's first character.
         end: The character after its last one.
-        around: How many characters to keep on either side, and at either end of a long span.
+        around: The number of characters to keep on either side, and at either end of a long span.
 
     Returns:
-        The span and its surroundings, with "..." for what was cut.
+        The span and its surroundings, with "..." for what was left out.
     """
     start, end = sorted((min(max(start, 0), len(text)), min(max(end, 0), len(text))))
     before = max(start - around, 0)
@@ -54,12 +38,12 @@ def excerpt(text: str, start: int, end: int, *, around: int = 40) -> str:
 
 
 def listed(problems: Sequence[str], most: int = 20, *, indent: str = "  ") -> str:
-    """Write problems a line each; of many, the first ones and how many more there are.
+    """Write problems in lines; if they are many, the first ones and the number of the others.
 
     Args:
-        problems: A description of each, without line breaks.
-        most: How many to write.
-        indent: What each line begins with.
+        problems: A description of each problem, without line breaks.
+        most: The most problems to write.
+        indent: The beginning of each line.
 
     Returns:
         The lines.
@@ -74,45 +58,46 @@ def check_choice(setting: str, received: str, allowed: Iterable[str]) -> None:
     """Raise ValueError unless `received` is one of `allowed`."""
     allowed = tuple(allowed)
     if received not in allowed:
-        raise one_of(setting, received, allowed)
+        choices = ", ".join(f"'{value}'" for value in allowed)
+        raise ValueError(Errors.RNN001.format(setting=setting, choices=choices, received=received))
 
 
 def check_at_least(setting: str, received: int, minimum: int) -> None:
     """Raise ValueError unless `received` is at least `minimum`."""
     if received < minimum:
-        raise at_least(setting, received, minimum)
+        raise ValueError(Errors.RNN002.format(setting=setting, minimum=minimum, received=received))
 
 
 def check_rate(setting: str, received: float) -> None:
     """Raise ValueError unless `received` is in [0, 1)."""
     if not 0 <= received < 1:
-        raise in_unit_interval(setting, received)
+        raise ValueError(Errors.RNN003.format(setting=setting, received=received))
 
 
 @contextmanager
 def loading(source: str) -> Iterator[None]:
-    """Turn whatever a damaged pipeline or config causes into one error that names it.
+    """Turn any error about a damaged pipeline or config into one that names the source.
 
     Args:
         source: The folder, package or file.
 
     Yields:
-        Once, for the pipeline to be loaded.
+        Once, to load the pipeline.
 
     Raises:
-        ValueError: It is damaged, or spaCy refuses it.
-        ImportError: It needs a package that is not installed.
-        OSError: It can't be read.
+        ValueError: The source is damaged, or spaCy refuses it.
+        ImportError: The source needs a package that is not installed.
+        OSError: The source can't be read.
     """
     try:
         yield
     except (ImportError, MemoryError, OSError):
         raise
-    except Exception as error:  # readers of config, JSON, msgpack and arrays raise their own
+    except Exception as error:  # config, JSON, msgpack and arrays raise many kinds
         reason = str(error).strip() if isinstance(error, ValueError) else described(error)
-        raise ValueError(f"{source} can't be loaded: {reason}") from error
+        raise ValueError(Errors.RNN004.format(source=source, reason=reason)) from error
 
 
 def as_warning(note: str) -> None:
-    """Give a note to whoever calls a public function: a `UserWarning` at the place of the call."""
+    """Pass a note to the caller of a public function, as a `UserWarning` where it was called."""
     warnings.warn(note, UserWarning, stacklevel=3)

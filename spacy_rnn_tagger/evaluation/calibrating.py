@@ -11,14 +11,15 @@ import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
+from ..errors.wording import counted
 from ..pipeline.folders import check_output, write_pipeline
 from ..pipeline.thresholds import check_labels_of, floor_of_each, of_each
 from . import conformal
 from .conformal import Coverage
 from .data import DataError, shared_texts, training_corpora
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of
-from .running import Found, find_component, find_entities, gold_labels
+from .running import Found, find_component, find_entities, gold_labels, no_component
 
 if TYPE_CHECKING:
     from .calibration import Operating
@@ -30,13 +31,13 @@ class Calibration(NamedTuple):
     Attributes:
         temperature: The fitted temperature, which is now a setting of the component.
         before: The expected calibration error on the data with the former temperature.
-        after: The same with the fitted one.
+        after: The expected calibration error on the data with the fitted temperature.
         by_chance: The error to expect on as many entities if each confidence were exactly right.
-        n_entities: How many entities the network finds in the data.
-        thresholds: The threshold and its effect for each label for which a precision was asked.
-        notes: What limits the result, as sentences for the user.
-        coverage: The floor of `candidates` and its effect, for each label that is written and that
-            the data has, if a coverage was asked.
+        n_entities: The number of entities that the network finds in the data.
+        thresholds: For each label with a target precision, the threshold and its effect.
+        notes: Limits of the result, as sentences for the user.
+        coverage: If a coverage was given, the floor of `candidates` and its effect, for each label
+            that the component writes and that occurs in the data.
     """
 
     temperature: float
@@ -60,40 +61,40 @@ def calibrate(
     component: str | None = None,
     progress: bool = False,
 ) -> Calibration:
-    """Fit the temperature of a pipeline's confidences on held-out data, and what else is asked for.
+    """Fit the temperature of a pipeline's confidences on held-out data, and optionally more.
 
     A temperature changes confidences but no entity; a threshold keeps less likely entities out of
-    `doc.ents`; floors of `candidates` put spans that lost into the span group. A `Language` is
-    calibrated in memory, and with `output` also written. If `model` is a name, the calibrated
-    pipeline is only in `output`.
+    `doc.ents`; floors of `candidates` add less likely spans to the span group. A `Language` is
+    calibrated in memory, and also written if `output` is given. If `model` is a name, the
+    calibrated pipeline is only in `output`.
 
     Calibration uses the entities that the component writes (see its setting `output_labels`) and
-    whose label occurs in the data, which does not say whether entities of other labels are right.
+    whose label occurs in the data. For other labels, the data does not show what is right.
 
-    A coverage of 0.95 is kept by floors for which, in new docs, the expected number of true
-    entities that are not among the candidates is at most 5 % of that of all true entities, for each
-    label. This assumes that the new docs and those of the data are exchangeable: the same kinds of
-    texts, chosen alike, annotated alike. It holds on average over such data and such docs, and not
-    for each name or each kind of text. The docs are divided at random: the temperature is fitted to
-    a third of them, and the floors to the others, as a floor must not come from the docs that
-    confidences were fitted to. A label with too few entities gets the lowest floor, and a note
-    says so. See `evaluation.conformal` for the method.
+    With the floors for a coverage of 0.95, the expected number of true entities in new docs that
+    are not among the candidates is at most 5 % of the expected number of all true entities, for
+    each label. This assumes that the new docs and those in the data are exchangeable: the same
+    kinds of texts, selected and annotated in the same way. It holds on average over such data and
+    such docs, not for each name or each kind of text. The docs are divided at random: the
+    temperature is fitted on a third of them, and the floors on the others, because a floor must not
+    come from docs that the confidences were fitted on. A label with too few entities gets the
+    lowest floor, which a note reports. See `evaluation.conformal` for the method.
 
     Args:
         model: The pipeline, or its folder or package name.
         data: Annotated docs that the pipeline was not trained on: the path or URL of a file or
             folder (`.spacy` or what `convert` reads), or docs or examples in memory.
         output: The folder to write the calibrated pipeline to; None to write nothing.
-        precision: The precision that the threshold of a label should reach on the data, above 0
-            and at most 1, for any number of labels.
-        coverage: The share of true entities that `candidates` should keep, above 0 and below 1.
-        coverage_unit: What is exchangeable: "doc", or "entity". The latter needs fewer entities,
-            and is sound only if the entities of a doc are as good as independent.
+        precision: For any number of labels, the precision that the threshold of the label should
+            reach on the data, above 0 and at most 1.
+        coverage: The share of true entities that `candidates` should contain, above 0 and below 1.
+        coverage_unit: What is assumed to be exchangeable, "doc" or "entity". The latter needs fewer
+            entities, but is sound only if the entities in a doc are practically independent.
         component: The name of the component, if the pipeline has several `rnn_ner`.
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Returns:
-        What was fitted and how good it is.
+        What was fitted, and how well.
 
     Raises:
         ModuleNotFoundError: The extra `evaluation` is not installed.
@@ -101,8 +102,8 @@ def calibrate(
         ValueError: The pipeline, the data or a setting is unsuitable: no such component, no
             entities, data that the pipeline was trained on (`DataError`), a precision for a label
             that the component does not know or write, too few entities, a precision out of reach,
-            or a coverage that no label allows (`CalibrationError`). Then the pipeline stays as it
-            was, and nothing is written.
+            or a coverage that can't be kept for any label (`CalibrationError`). The pipeline is
+            then left unchanged, and nothing is written.
     """
     from . import calibration as cal
 
@@ -115,15 +116,12 @@ def calibrate(
     nlp = pipeline_of(model)
     name = find_component(nlp, component)
     if name is None:
-        raise ValueError(f"{pipeline_name(model)} has no component rnn_ner: {nlp.pipe_names}.")
+        raise ValueError(no_component(nlp, pipeline_name(model)))
     pipe = nlp.get_pipe(name)
     labels, written = pipe.tags.labels, pipe.written_labels
     _check_written(targets, labels, written, name)
     if coverage is not None and pipe.spans_key is None:
-        raise ValueError(
-            f"A coverage is one of the candidates in the group that spans_key names, and spans_key "
-            f"of component '{name}' is None. Set it."
-        )
+        raise ValueError(Errors.RNN411.format(name=name))
     examples = examples_of(nlp, data)
     annotated = gold_labels(examples)
     _check_annotated(targets, annotated, data_name(data))
@@ -148,12 +146,15 @@ def calibrate(
     absent = [label for label in written if label not in annotated]
     if absent:
         notes.append(
-            f"No entity of {', '.join(absent)} in {data_name(data)}: what the model finds of these "
-            "labels is not judged."
+            f"{data_name(data)} has no entity of {', '.join(absent)}, so entities of these labels "
+            "are not judged."
         )
     few = [f"{label} ({n})" for label, n in counts.items() if n < cal.FEWEST and label in annotated]
     if few:
-        notes.append(f"Few entities of {', '.join(few)}: calibrated by those of other labels.")
+        notes.append(
+            f"There are few entities of {', '.join(few)}; their confidences are calibrated mostly "
+            "on entities of other labels."
+        )
     settings: dict[str, Any] = {"temperature": temperature}
     thresholds = dict(zip(written, of_each(pipe.threshold, written).tolist(), strict=True))
     if found:
@@ -162,7 +163,7 @@ def calibrate(
         fitted = {label: row.threshold for label, row in found.items()}
         settings["threshold"] = {**set_before, **thresholds, **fitted}
     elif any(thresholds.values()):
-        notes.append("The thresholds are those that were set for the former confidences.")
+        notes.append("The thresholds are unchanged; they were set for the former confidences.")
     covered: dict[str, Coverage] = {}
     if coverage is not None:
         present = [label for label in written if label in annotated]
@@ -173,7 +174,9 @@ def calibrate(
         floors = {label: floor for label, floor in set_before.items() if floor <= 1}
         settings["candidates"] = floors | {label: own.floor for label, own in covered.items()}
     elif pipe.candidates:
-        notes.append("The floors of candidates are those that were set for former confidences.")
+        notes.append(
+            "The floors of candidates are unchanged; they were set for the former confidences."
+        )
     result = Calibration(
         temperature,
         cal.expected_calibration_error(before, correct),
@@ -213,7 +216,7 @@ def _covered(
     covered = {label: conformal.cover(own, target, unit) for label, own in evidence.items()}
     if not any(own.holds for own in covered.values()):
         problems = "; ".join(_shortfall(label, own) for label, own in covered.items())
-        raise CalibrationError(f"No label allows a coverage of {target:g}: {problems}.")
+        raise CalibrationError(Errors.RNN412.format(coverage=target, problems=problems))
     return covered
 
 
@@ -223,31 +226,31 @@ def _coverage_notes(covered: Mapping[str, Coverage], target: float, unit: str) -
     if not short:
         return []
     return [
-        f"A coverage of {target:g} is not ensured for all labels. The floor of these is the lowest "
-        f"there is, {conformal.LOWEST:g}: {'; '.join(short)}."
+        f"A coverage of {target:g} is not ensured for all labels. Some get the lowest possible "
+        f"floor, {conformal.LOWEST:g}: {'; '.join(short)}."
     ]
 
 
 def _shortfall(label: str, own: Coverage) -> str:
     if own.entities < own.needed:
-        return (
-            f"{label} has {own.entities} entities in {own.docs} docs for it, and needs {own.needed}"
-        )
-    return f"{label} has {own.covered} of {own.entities} entities above that floor"
+        entities, docs = counted(own.entities, "entity", "entities"), counted(own.docs, "doc")
+        return f"{label} has {entities} in {docs}, but needs {own.needed:,}"
+    entities = counted(own.entities, "entity", "entities")
+    return f"{label} has {own.covered:,} of {entities} above that floor"
 
 
 def _check_coverage(coverage: float | None, unit: str) -> None:
     check_choice("coverage_unit", unit, conformal.UNITS)
     is_number = isinstance(coverage, Real) and not isinstance(coverage, bool)
     if coverage is not None and not (is_number and 0 < coverage < 1):
-        raise ValueError(f"coverage must be above 0 and below 1, but got {coverage!r}.")
+        raise ValueError(Errors.RNN410.format(received=coverage))
 
 
 def _check_targets(targets: Mapping[str, float]) -> None:
     for label, target in targets.items():
         if not 0 < target <= 1:
             raise ValueError(
-                f"precision of '{label}' must be above 0 and at most 1, but got {target!r}."
+                Errors.RNN006.format(setting=f"precision of '{label}'", received=target)
             )
 
 
@@ -258,8 +261,7 @@ def _check_written(
     for label in targets:
         if label not in written:
             raise ValueError(
-                f"precision of '{label}': component '{component}' does not write this label, so a "
-                f"threshold has no effect. Its setting output_labels has {_named(written)}."
+                Errors.RNN413.format(label=label, name=component, written=_named(written))
             )
 
 
@@ -267,8 +269,7 @@ def _check_annotated(targets: Mapping[str, float], annotated: Collection[str], d
     for label in targets:
         if label not in annotated:
             raise ValueError(
-                f"precision of '{label}': {data} has no entity of this label, so a precision can't "
-                f"be measured. It has {_named(sorted(annotated))}."
+                Errors.RNN414.format(label=label, data=data, labels=_named(sorted(annotated)))
             )
 
 
@@ -279,7 +280,7 @@ def _named(labels: Iterable[str]) -> str:
 def _check_folder(output: Path, model: Pipeline) -> None:
     source = model.path if isinstance(model, Language) else Path(model)
     if source is not None and output.exists() and source.exists() and output.samefile(source):
-        raise ValueError(f"{output} is the pipeline itself; name another folder.")
+        raise ValueError(Errors.RNN415.format(output=output))
     check_output(output)
 
 
@@ -289,20 +290,18 @@ def _check_held_out(nlp: Language, examples: Sequence[Example], data: str) -> li
     notes = []
     shared = shared_texts(examples, known.train or ())
     if 2 * shared >= len(examples):
-        raise DataError(
-            f"{shared} of the {len(examples)} docs of {data} are training data of this pipeline. "
-            "A model is surer there than it is elsewhere: calibrate on data that was held out."
-        )
+        raise DataError(Errors.RNN407.format(shared=shared, n_docs=len(examples), data=data))
     if shared:
-        notes.append(f"{shared} of the {len(examples)} docs of {data} are in the training data.")
+        notes.append(f"{shared} of the {len(examples)} docs in {data} are in the training data.")
     shared = shared_texts(examples, known.dev or ())
     if shared:
         notes.append(
-            f"The same data selected this model ({shared} of {len(examples)} docs): on new text, "
-            "precision is likely to be lower and the calibration error higher."
+            f"This model was selected on the same data ({shared} of {len(examples)} docs), so on "
+            "new text, precision is likely to be lower and the calibration error higher."
         )
     if known.absent:
         notes.append(
-            f"Not compared with {' and '.join(known.absent)}: make sure that {data} was held out."
+            f"{data} was not compared with {' and '.join(known.absent)}. Make sure that it was "
+            "held out."
         )
     return notes

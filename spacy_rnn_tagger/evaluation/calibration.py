@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import BoolArray
 from ..crf.posteriors import Posteriors
+from ..errors import Errors
 from .running import Found
 
 BINS = 10
@@ -25,7 +26,7 @@ FEWEST = 20
 
 
 class CalibrationError(ValueError):
-    """The data does not allow what was asked for."""
+    """The data does not allow the requested calibration."""
 
 
 def reliability(p: Posteriors, correct: BoolArray) -> list[dict[str, Any]]:
@@ -134,16 +135,10 @@ def fit_temperature(batches: Sequence[Found]) -> float:
 
     correct = np.concatenate([np.zeros(0, dtype=bool), *(batch.correct for batch in batches)])
     if len(correct) < FEWEST:
-        raise CalibrationError(
-            f"Too few entities to calibrate: the model finds {len(correct)} in the data, and "
-            f"{FEWEST} are needed."
-        )
+        raise CalibrationError(Errors.RNN416.format(found=len(correct), needed=FEWEST))
     if correct.all() or not correct.any():
-        what = "right" if correct.all() else "wrong"
-        raise CalibrationError(
-            f"All {len(correct)} entities that the model finds in the data are {what}: there is "
-            "nothing to fit a temperature to."
-        )
+        outcome = "right" if correct.all() else "wrong"
+        raise CalibrationError(Errors.RNN417.format(found=len(correct), outcome=outcome))
 
     def loss(log_temperature: float) -> float:
         p = posteriors(batches, float(np.exp(log_temperature))).clip(_LEAST, 1 - _LEAST)
@@ -176,7 +171,7 @@ class Operating(NamedTuple):
 
 
 def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) -> Operating:
-    """Find the lowest threshold that reaches a precision, and so keeps the most entities.
+    """Find the lowest threshold that reaches a precision, which keeps the most entities.
 
     Args:
         label: The label, for messages.
@@ -194,10 +189,7 @@ def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) 
     from scipy import stats
 
     if len(p) < FEWEST:
-        raise CalibrationError(
-            f"Too few entities to calibrate {label}: the model finds {len(p)} in the data, and "
-            f"{FEWEST} are needed."
-        )
+        raise CalibrationError(Errors.RNN418.format(label=label, found=len(p), needed=FEWEST))
     order = np.argsort(-p, kind="stable")
     p, correct = p[order], correct[order]
     kept = np.arange(1, len(p) + 1)
@@ -208,9 +200,14 @@ def threshold_for(label: str, target: float, p: Posteriors, correct: BoolArray) 
     if not len(reached):
         best = int(np.argmax(np.where(usable, precision, -1.0)))
         raise CalibrationError(
-            f"No threshold reaches a precision of {target:g} for {label}: the highest with "
-            f"{FEWEST} entities or more is {precision[best]:.3f}, of {kept[best]} entities with a "
-            f"probability of {p[best]:.3f} or more."
+            Errors.RNN419.format(
+                target=target,
+                label=label,
+                needed=FEWEST,
+                precision=precision[best],
+                kept=kept[best],
+                threshold=p[best],
+            )
         )
     last = int(reached[-1])
     # Between the last that is kept and the first that is not; 0 leaves nothing out.

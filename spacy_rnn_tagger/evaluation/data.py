@@ -8,6 +8,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
+from ..errors import Errors
+from ..errors.wording import counted
 from ..formats import storage
 from ..formats.base import Role
 from ..formats.corpus import corpus_files, read_docs
@@ -53,11 +55,11 @@ def check_examples(examples: Sequence[Example], name: str) -> None:
     """
     docs = [example.reference for example in examples]
     if not docs:
-        raise DataError(f"{name} has no docs.")
+        raise DataError(Errors.RNN404.format(data=name))
     if not any(doc.has_annotation("ENT_IOB") or get_label_set(doc) for doc in docs):
-        raise DataError(f"None of the {len(docs)} docs of {name} has annotated entities.")
+        raise DataError(Errors.RNN405.format(data=name, docs=counted(len(docs), "doc")))
     if not any(annotated_labels(doc) for doc in docs):
-        raise DataError(f"{name} is annotated, but there is no entity in its {len(docs)} docs.")
+        raise DataError(Errors.RNN406.format(data=name, docs=counted(len(docs), "doc")))
 
 
 def annotated_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
@@ -123,12 +125,12 @@ def training_corpora(nlp: Language) -> Corpora:
         found[split] = None
         path = _path_of(config, split)
         if path is None:
-            absent.append(f"its {split} corpus, which its config does not name")
+            absent.append(f"the {split} corpus, which the pipeline's config does not name")
             continue
         try:
             found[split] = list(annotated_docs(nlp, path))
         except (OSError, ValueError):
-            absent.append(f"its {split} corpus {path}")
+            absent.append(f"the {split} corpus {path}, which can't be read")
     return Corpora(found["train"], found["dev"], absent)
 
 

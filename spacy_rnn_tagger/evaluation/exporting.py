@@ -1,4 +1,4 @@
-"""Docs with errors, for whoever corrects annotation: the gold, and the pipeline's suggestion."""
+"""Docs with errors, for correcting annotation: the gold, and the pipeline's suggestion."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -32,9 +32,9 @@ def export_docs(
 ) -> bytes:
     """Write docs for annotation tools.
 
-    The entities are those of the annotation. What the pipeline finds instead is in the metadata:
-    `suggestion`, all entities that it writes, `errors`, with their kinds, and `model`. Where
-    annotation is missing, an entity of the label "?" says so.
+    The entities are those of the annotation. The metadata describes what the pipeline finds
+    instead: `suggestion`, all entities that it writes, `errors`, with their kinds, and `model`.
+    Entities of the label "?" mark missing annotation.
 
     Args:
         examples: The annotated docs.

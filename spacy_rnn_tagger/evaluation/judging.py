@@ -1,6 +1,6 @@
 """What the annotation of a doc says about spans: right, wrong, or nothing.
 
-Annotators of a corpus may have marked some labels only, or labels that stand for several of ours
+Annotators of a corpus may have marked only some labels, or labels that stand for several of ours
 (see `pipeline.label_sets`). What they did not mark is neither right nor wrong.
 """
 
@@ -18,13 +18,13 @@ from .outcomes import project
 
 @dataclass(frozen=True)
 class Judged:
-    """A predicted doc beside its annotation, reduced to what can be right or wrong.
+    """A predicted doc and its annotation, reduced to what can be right or wrong.
 
     Attributes:
         example: The predicted doc, and the annotation in precise labels.
         gold: The annotated entities that count. An entity of a coarse label has the label that was
             found for it, if the coarse label stands for that, or else the first that it stands for.
-        coarse: The tokens of those whose precise label nobody knows.
+        coarse: The tokens of entities whose precise label is not known.
         label_set: What the annotators marked; None for everything.
     """
 
@@ -59,10 +59,10 @@ def judge(example: Example, found: Sequence[Span], silent: Collection[str] = ())
         found: All that was found in the predicted doc, whatever its confidence. Where spans
             overlap, the first one counts.
         silent: Labels that the pipeline does not write. Where a coarse label stands for one of
-            them among others, nobody knows whether its entity had to be found.
+            them among others, it is not known whether its entity had to be found.
 
     Returns:
-        The predicted doc beside the reduced annotation.
+        The predicted doc and the reduced annotation.
     """
     reference = example.reference
     label_set = get_label_set(reference)

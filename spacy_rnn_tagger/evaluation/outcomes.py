@@ -25,7 +25,7 @@ class Mention:
         start_char: Its first character.
         end_char: The character after its last one.
         text: Its text.
-        confidence: How sure the model is of it; for a gold entity that was not predicted, the
+        confidence: The model's confidence in it; for a gold entity that was not predicted, the
             posterior that the model computes for it. None if the pipeline computes none.
     """
 

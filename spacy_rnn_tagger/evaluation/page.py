@@ -1,4 +1,4 @@
-"""The page of a report: one self-contained HTML file that needs no network and no server."""
+"""The page of a report: one self-contained HTML file, readable without a network or a server."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def render_page(
     provenance: Row,
     summary: str,
 ) -> str:
-    """Render the page about one pipeline and, if asked for, its comparison with another.
+    """Render the page about one pipeline and, optionally, its comparison with another.
 
     Args:
         model: The pipeline's name.

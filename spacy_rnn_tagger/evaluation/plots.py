@@ -182,7 +182,7 @@ def draw_precision_recall(rows: Sequence[Row]) -> str:
                 axes.plot(*point, marker="o", markersize=7, color=colour)
             axes.plot([], [], color=colour, linestyle=line, marker="o", label=_name(row["label"]))
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-        figure.legend(loc="outside lower center", ncols=3, title="dot: today's threshold")
+        figure.legend(loc="outside lower center", ncols=3, title="dot: current threshold")
         return _svg(figure, "precision-recall", "Precision over recall")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
-from ..errors import check_at_least
+from ..errors import Errors, check_at_least
 from ..io import check_file, suffix_of, write_whole
 from .data import DataError, shared_texts, training_corpora
 from .exporting import check_export, export_docs
@@ -34,45 +34,45 @@ def report(
     export_format: str = "jsonl",
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Measure what a pipeline does on annotated data, and write a page about it.
+    """Measure how a pipeline does on annotated data, and write a page about it.
 
-    Any pipeline that sets `doc.ents` can be measured. Confidences, and what depends on them, are
-    those of a component `rnn_ner`.
+    Any pipeline that sets `doc.ents` can be measured. Confidences, and whatever depends on them,
+    come from a component `rnn_ner`.
 
-    The labels that are scored are those that occur in the data, without those that the pipeline
-    keeps silent by the setting `output_labels`. Entities of other labels count neither as right nor
-    as wrong, and `notes` names them. Likewise, in docs whose annotators marked some labels only
-    (see `pipeline.label_sets`), entities of others are not counted. All entities of a label that
-    the pipeline does not know count as missed. Two pipelines are compared on the labels that are
-    scored for both.
+    The labels that are scored are those that occur in the data, except for those that the pipeline
+    leaves out by its setting `output_labels`. Entities of other labels count neither as right nor
+    as wrong, and `notes` lists them. Likewise, in docs whose annotators marked only some labels
+    (see `pipeline.label_sets`), entities of other labels are not counted. All entities of a label
+    that the pipeline does not know count as missed. Two pipelines are compared on the labels that
+    are scored for both.
 
     Args:
         model: The pipeline, or its folder or package name.
         data: Annotated docs: the path or URL of a file or folder (`.spacy` or what `convert`
             reads), or docs or examples in memory.
-        output: The file to write, as a whole or not at all: an HTML page that needs no network, or
-            the figures if its suffix is `.json`. None to write nothing.
+        output: The file to write, completely or not at all: an HTML page that can be read offline,
+            or the figures if the suffix is `.json`. None to write nothing.
         compare: Another pipeline to compare with on the same docs.
-        train: The training data, for the scores of names that training has seen; by default the
-            training corpus that the pipeline's config names.
-        n_docs: How many docs with errors to show at most, the costliest first.
+        train: The training data, for separate scores of names that were seen in training; by
+            default the training corpus that the pipeline's config names.
+        n_docs: The maximum number of docs with errors to show, the costliest first.
         component: The name of the component, if the pipeline has several `rnn_ner`.
         export: The file to write all docs with errors to, the costliest first, as gold annotation
-            with the pipeline's suggestion in its metadata. None to write none.
+            with the pipeline's suggestion in the metadata. None to write nothing.
         export_format: The name of the format of that file, such as "jsonl".
         progress: Whether to show a progress bar if standard error is a terminal.
 
     Returns:
         The figures, ready for JSON: everything that `figures.measure` returns; `left_out`, the
         labels that are not scored, with numbers of entities: `not_in_data`, which the pipeline
-        found and the data lacks, and `not_written`, which the data has and the pipeline keeps
-        silent; `comparison` (None, or `model`, the `labels` that are compared, `left_out` of the
-        other pipeline, and `scores`, as `figures.compare` returns them); the names `model` and
-        `data`; `provenance` (`date`, in UTC, and name, version and hash of the content for `model`,
-        the model that it is compared `with`, or None, and `data`); `summary` (a few sentences in
-        plain language); `label_sets` (None, or the number of `docs` whose annotators marked some
-        labels only, and how many entities of each other label were found there, `not_marked`);
-        `notes` (sentences for the user); `versions`; and `docs_with_errors`.
+        found but the data lacks, and `not_written`, which the data has but the pipeline leaves out;
+        `comparison` (None, or `model`, the `labels` that are compared, `left_out` of the other
+        pipeline, and `scores`, as `figures.compare` returns them); the names `model` and `data`;
+        `provenance` (`date`, in UTC, and name, version and hash of the content for `model`, the
+        model that it is compared `with`, or None, and `data`); `summary` (a few sentences in plain
+        language); `label_sets` (None, or the number of `docs` whose annotators marked only some
+        labels, and how many entities of each other label were found there, `not_marked`); `notes`
+        (sentences for the user); `versions`; and `docs_with_errors`.
 
     Raises:
         ModuleNotFoundError: The extra `evaluation` is not installed.
@@ -89,7 +89,7 @@ def report(
         if each is not None:
             check_file(each)
     if file is not None and exported is not None and file.absolute() == exported.absolute():
-        raise ValueError(f"{file} is named twice: for the report, and for docs with errors.")
+        raise ValueError(Errors.RNN408.format(path=file))
     check_export(export_format)
     data = repeatable(data)
     nlp = pipeline_of(model)
@@ -106,8 +106,11 @@ def report(
     scope = find_scope(every, silent_labels(nlp))
     if not scope.labels:
         raise DataError(
-            f"There is nothing to score: {pipeline_name(model)} writes none of the labels of "
-            f"{data_name(data)}, {', '.join(scope.not_written)}. See its setting output_labels."
+            Errors.RNN409.format(
+                model=pipeline_name(model),
+                data=data_name(data),
+                labels=", ".join(scope.not_written),
+            )
         )
     notes += scope.notes(pipeline_name(model), data_name(data))
     docs = [doc.of_labels(scope.labels) for doc in every]
@@ -190,8 +193,8 @@ def _beside_training(
         shared = shared_texts(examples, others or ())
         if shared:
             notes.append(
-                f"{shared} of the {len(examples)} docs are among those that {did} the model: the "
-                "figures are better than on new text."
+                f"The model was {did} on {shared} of the {len(examples)} docs, so the figures are "
+                "better than on new text."
             )
     return None if docs is None else names_of(docs), notes
 
@@ -205,7 +208,7 @@ def _unknown_labels(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[s
     unknown = sorted(gold.difference(labels, predicted)) if labels else []
     if not unknown:
         return []
-    return [f"The model does not know {', '.join(unknown)}: every such entity counts as missed."]
+    return [f"The model does not know {', '.join(unknown)}, so all such entities count as missed."]
 
 
 def _as_data(number: int, spent: float, doc: DocOutcome) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..arrays import BoolArray
 from ..crf.tag_scheme import Spans
+from ..errors import Errors
 from ..pipeline.inference import Inference
 from ..pipeline.label_sets import annotated_labels, coarse_spans, get_label_set
 from ..pipeline.rnn_ner import RNNEntityRecognizer
@@ -58,11 +59,28 @@ def find_component(nlp: Language, name: str | None = None) -> str | None:
     ours = [key for key, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)]
     if name is not None:
         if name not in ours:
-            raise ValueError(f"'{name}' is no component rnn_ner of this pipeline; it has {ours}.")
+            raise ValueError(Errors.RNN402.format(name=name, components=_named(ours)))
         return name
     if len(ours) > 1:
-        raise ValueError(f"The pipeline has several components rnn_ner: {ours}. Name one of them.")
+        raise ValueError(Errors.RNN403.format(components=_named(ours)))
     return ours[0] if ours else None
+
+
+def no_component(nlp: Language, pipeline: str) -> str:
+    """Describe that a pipeline lacks the component that `find_component` looks for.
+
+    Args:
+        nlp: The pipeline.
+        pipeline: What messages call it.
+
+    Returns:
+        The message of the error.
+    """
+    return Errors.RNN401.format(pipeline=pipeline, components=_named(nlp.pipe_names))
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"
 
 
 def silent_labels(nlp: Language) -> set[str]:

@@ -1,11 +1,11 @@
-"""Which labels a report scores: those that the data has and that the pipeline can write.
+"""Which labels a report scores: those that occur in the data and that the pipeline can write.
 
-A pipeline is not punished for labels that the data lacks: nobody annotated these, so an entity of
-one is neither right nor wrong. Nor is it for labels that it keeps silent by the setting
-`output_labels`: they were never to be written. In both cases the report names what it leaves out.
-A label of the data that a pipeline does not know at all is scored: its entities are missed.
+A pipeline is not penalised for labels that the data lacks: they were not annotated, so an entity of
+such a label is neither right nor wrong. Nor is it penalised for labels that its setting
+`output_labels` leaves out. In both cases, the report names what it does not score. A label in the
+data that a pipeline does not know at all is scored: its entities are missed.
 
-Where the annotators of a doc marked some labels only, entities of others are neither right nor
+If the annotators of a doc marked only some labels, entities of other labels are neither right nor
 wrong in that doc.
 """
 
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..errors.wording import counted
 from .outcomes import DocOutcome
 
 
@@ -54,8 +55,8 @@ class Scope(NamedTuple):
             )
         if self.not_written:
             notes.append(
-                f"{model} does not write all labels of {data}, by its setting output_labels. "
-                f"These are not scored: {_counted(self.not_written)}."
+                f"{model} does not write all labels in {data}, because of its setting "
+                f"output_labels. These are not scored: {_counted(self.not_written)}."
             )
         return notes
 
@@ -108,11 +109,11 @@ def label_sets_note(found: Mapping[str, Any], data: str) -> str:
         The sentences.
     """
     note = (
-        f"The annotators of {found['docs']:,} docs of {data} marked some labels only, or coarser "
-        "ones. What they did not mark counts neither as right nor as wrong"
+        f"In {counted(found['docs'], 'doc')} of {data}, annotators marked only some labels, or "
+        "coarser ones. What they did not mark counts neither as right nor as wrong"
     )
     if found["not_marked"]:
-        return f"{note}; found there, and not counted: {_counted(found['not_marked'])}."
+        return f"{note}. Found there but not counted: {_counted(found['not_marked'])}."
     return f"{note}."
 
 

@@ -37,14 +37,15 @@ def summarise(model: str, figures: dict[str, Any]) -> str:
     for row in figures["coverage"] or ():
         if row["label"] == _ALL and figures["candidates"]:
             sentences.append(
-                f"Its candidates hold {_share(row['coverage'])} of the true entities, "
-                f"{row['per_entity']:.1f} candidates for each."
+                f"Its candidates include {_share(row['coverage'])} of the true entities, with "
+                f"{row['per_entity']:.1f} candidates per entity."
             )
     for row in figures["operating_points"] or ():
         if (row["label"], row["precision"]) == (_ALL, 0.95) and row["threshold"] is not None:
             sentences.append(
-                f"If what it is surest of is accepted unseen, so that 95 % of that is right, a "
-                f"person has to look at {_share(row['checked_entities'])} of what it finds."
+                "If its most confident entities are accepted without a check, so that 95 % of them "
+                f"are right, a person has to check {_share(row['checked_entities'])} of what it "
+                "finds."
             )
     return " ".join(sentences)
 

@@ -1,4 +1,4 @@
-"""What a person has to look at: for a coverage by candidates, and for a precision by thresholds."""
+"""What a person has to check: candidates, for a coverage, or entities below a threshold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ..errors.wording import without_code
 from ..pipeline.thresholds import Candidates
 from .calibration import CalibrationError, threshold_for
 from .outcomes import DocOutcome
@@ -24,9 +25,9 @@ def coverage(
 ) -> list[Row] | None:
     """Count the true entities that are among the candidates, and the candidates.
 
-    Candidates are all spans in the component's span group: what it found, whatever the threshold,
-    what lost, as the setting `candidates` says, and what was set before. Entities whose precise
-    label the annotation does not say are left out.
+    Candidates are all spans in the component's span group: the entities found, whatever the
+    threshold, further spans according to the setting `candidates`, and entities that were set
+    before. Entities whose precise label the annotation does not specify are left out.
 
     Args:
         docs: The outcomes in each doc.
@@ -35,7 +36,7 @@ def coverage(
 
     Returns:
         None if the pipeline has no such component. Otherwise, for each `label` that is annotated,
-        "all" first: `floor` (the setting; None for no losing spans, or if each label has its own),
+        "all" first: `floor` (the setting; None for no further spans, or if each label has its own),
         the counts `gold`, `covered` and `candidates`, `coverage` and its 95 % `interval`, and
         `per_entity` and `per_1000_tokens`, the number of candidates for each of these.
     """
@@ -115,10 +116,10 @@ def clustered_interval(
 
 
 def operating_points(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[Row] | None:
-    """Find for some precisions what can be accepted unseen, and what is left for a person.
+    """Find, for several precisions, what can be accepted without a check, and what can't.
 
-    Entities whose confidence reaches the threshold are accepted, and a person looks at the others
-    that were found.
+    Entities whose confidence reaches the threshold are accepted, and a person checks the other
+    entities found.
 
     Args:
         docs: The outcomes in each doc.
@@ -131,7 +132,7 @@ def operating_points(docs: Sequence[DocOutcome], labels: Sequence[str]) -> list[
         `accepted` and `checked`, the numbers of entities above and below; `checked_entities` and
         `checked_docs`, the shares of entities and of docs for a person. If no threshold reaches the
         precision, all of these but `checked` are None, the shares are those of everything that was
-        found, and `why` says what the reason is.
+        found, and `why` is the reason.
     """
     rows = []
     for label in (ALL, *labels):
@@ -161,7 +162,7 @@ def _point(
     try:
         found = threshold_for(label, target, p, correct)
     except CalibrationError as error:
-        row["why"] = str(error)
+        row["why"] = without_code(str(error))
     else:
         threshold = found.threshold
         row |= {

@@ -1,8 +1,8 @@
-"""How far annotators of the same texts agree: Cohen's kappa over tokens, and F over spans.
+"""The agreement of annotators of the same texts: Cohen's kappa over tokens, and F over spans.
 
-Cohen (1960), A coefficient of agreement for nominal scales: kappa is (p_o - p_e) / (1 - p_e), with
-the observed agreement p_o, and the agreement p_e that two annotators would reach by chance who give
-labels as often as these do. A token's label is that of its entity, or outside.
+Cohen (1960), A coefficient of agreement for nominal scales: kappa is (p_o - p_e) / (1 - p_e). Here
+p_o is the observed agreement, and p_e the agreement expected by chance from how often each of the
+two annotators gives each label. A token's label is that of its entity, or outside.
 """
 
 from collections import Counter
@@ -10,21 +10,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from ..errors.wording import counted
 from ..types import EntitySpan
 
-# What an annotator says about a doc: a label for each token, "" outside; None if nothing is known.
+# An annotator's label for each token in a doc: "" outside entities, None if nothing is known.
 Labels = list[str | None]
 
 
 @dataclass
 class Pair:
-    """Counts of what two annotators said about the same texts.
+    """Counts for two annotators of the same texts.
 
     Attributes:
-        texts: Number of texts.
-        labels: Number of tokens for each pair of labels.
-        shared: Number of spans that both have.
-        spans: Number of spans of both together.
+        texts: The number of texts.
+        labels: The number of tokens for each pair of labels.
+        shared: The number of spans that both have.
+        spans: The number of spans, those of both annotators added up.
     """
 
     texts: int = 0
@@ -34,7 +35,7 @@ class Pair:
 
     @property
     def kappa(self) -> float | None:
-        """Cohen's kappa; None if both gave the same label to all tokens, or there are none."""
+        """Cohen's kappa; None if there are no tokens, or both gave all of them one label."""
         total = self.labels.total()
         if not total:
             return None
@@ -55,12 +56,12 @@ class Pair:
 
 @dataclass
 class Agreement:
-    """Agreement of all annotators.
+    """The agreement of all annotators.
 
     Attributes:
-        texts: Number of texts with several annotators.
-        disagreed: Number of those on which they disagree.
-        pairs: The counts of each two annotators who have texts in common, by their names.
+        texts: The number of texts with several annotators.
+        disagreed: The number of texts on which they disagree.
+        pairs: The counts for each two annotators who have texts in common, by their names.
     """
 
     texts: int = 0
@@ -71,8 +72,8 @@ class Agreement:
         """Count a text.
 
         Args:
-            labels: What each annotator says about its tokens.
-            spans: The entities of each annotator, in tokens.
+            labels: Each annotator's labels for its tokens.
+            spans: Each annotator's entities, in tokens.
         """
         self.texts += 1
         for first, second in combinations(sorted(labels), 2):
@@ -92,24 +93,26 @@ class Agreement:
 
     @property
     def kappa(self) -> float | None:
-        """The mean of the pairs that have one."""
+        """The mean over the pairs that have a kappa."""
         return _mean(pair.kappa for pair in self.pairs.values())
 
     @property
     def f(self) -> float | None:
-        """The mean of the pairs that have one."""
+        """The mean over the pairs that have an F."""
         return _mean(pair.f for pair in self.pairs.values())
 
     def lines(self) -> list[str]:
-        """Describe it: a line for all, and one for each pair if there are several."""
+        """Describe the agreement: a line for all pairs and, if there are several, one for each."""
+        have = "has" if self.texts == 1 else "have"
         lines = [
-            f"{self.texts:,} texts have several annotators, who disagree on {self.disagreed:,}: "
-            f"{_figures(self.kappa, self.f)}"
+            f"{counted(self.texts, 'text')} {have} several annotators, who disagree on "
+            f"{self.disagreed:,}: {_figures(self.kappa, self.f)}"
         ]
         if len(self.pairs) > 1:
             lines[0] += ", the means of all pairs"
             lines += [
-                f"{first} and {second}, {pair.texts:,} texts: {_figures(pair.kappa, pair.f)}"
+                f"{first} and {second}, {counted(pair.texts, 'text')}: "
+                f"{_figures(pair.kappa, pair.f)}"
                 for (first, second), pair in sorted(self.pairs.items())
             ]
         return lines

@@ -1,4 +1,4 @@
-"""What a format of files is: how it is read and written, and what for."""
+"""The interface of file formats: how files are read and written, and what they are used for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
 from ..io import printable
 from . import storage
 from .docs import make_doc
@@ -33,22 +33,23 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Reading:
-    """How records are read.
+    """The settings for reading records.
 
     Attributes:
-        annotated: Whether to read annotation; else a record is a text, and anything else it has is
+        annotated: Whether to read annotation. If not, a record is a text, and its other values are
             `meta`.
-        column: The key or column of the text, in formats that have such.
+        column: The key or column of the text, in formats that have one.
         whole: Whether a text file is one record.
-        placement: What is done with annotated spans that don't fit the tokens or one another.
-        token_column: The column of the token in files of columns, from 1; from the end if negative.
-        tag_column: The column of the tag, likewise.
-        unit: What a doc is in files of columns: a "sentence", or a "document" between `-DOCSTART-`
-            lines.
-        offsets: How a tool counted its offsets: "characters", "utf-16", or "auto".
+        placement: How annotated spans are handled that don't fit the tokens or each other.
+        token_column: The column of the token in files of columns, from 1, or from -1 for the last.
+        tag_column: The column of the tag, counted likewise.
+        unit: What makes a doc in files of columns: a "sentence", or a "document" between
+            `-DOCSTART-` lines.
+        offsets: What the tool's offsets count: "characters", units of "utf-16", or "auto" to find
+            out.
 
     Raises:
-        ValueError: A value is not among the allowed ones.
+        ValueError: A value is not allowed.
     """
 
     annotated: bool = False
@@ -65,17 +66,17 @@ class Reading:
         check_offsets(self.offsets)
         for name in ("token_column", "tag_column"):
             if getattr(self, name) == 0:
-                raise ValueError(f"{name.replace('_', '-')} must not be 0: the first column is 1.")
+                raise ValueError(Errors.RNN111.format(setting=name.replace("_", "-")))
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How records are written, where a format has a choice.
+    """The settings for writing records, in formats that have some.
 
     Attributes:
-        model: What annotation tools call the model that annotated them.
+        model: The name of the model, as annotation tools show it.
         from_name: The name of Label Studio's control tag, `<Labels>`.
-        to_name: The name of its object tag, `<Text>`.
+        to_name: The name of Label Studio's object tag, `<Text>`.
     """
 
     model: str = ""
@@ -84,17 +85,17 @@ class Writing:
 
 
 class Format:
-    """A format of files.
+    """A file format.
 
-    A subclass overrides what its roles need: `records` to be read (or `docs`, if its annotation is
-    of tokens), `row` and `pack` to be written.
+    A subclass overrides what its roles need: `records` for reading (or `docs`, if it annotates
+    tokens), `row` and `pack` for writing.
 
     Attributes:
-        name: What users call it.
-        suffixes: What names of its files end in, in lower case; output gets the first one.
+        name: The name by which users choose it.
+        suffixes: The suffixes of its files, in lower case; output gets the first one.
         roles: What its files can be used for.
         compressed: Whether its files may also be compressed and end in ".gz".
-        unit: What a record is in messages, before its number.
+        unit: The word for a record in messages, before its number.
         rates_docs: Whether it has a place for the probability that all of a doc's entities are
             right and none is missing.
     """
@@ -107,7 +108,7 @@ class Format:
     rates_docs: ClassVar[bool] = False
 
     def prepare(self) -> None:
-        """Import what writing needs, before long work.
+        """Import the packages that writing needs, before long work.
 
         Raises:
             ImportError: A package is not installed.
@@ -118,34 +119,34 @@ class Format:
 
         Args:
             source: The file.
-            reading: How it is going to be read.
+            reading: The settings for reading it.
 
         Raises:
-            ValueError: It can't.
+            ValueError: The file can't be read.
         """
 
     def read(self, source: str, reading: Reading) -> Iterator[Record]:
-        """Read the records of a file; one that can't be read has an error and no text.
+        """Read the records of a file. A record that can't be read has an error and no text.
 
         Args:
             source: The file, a path or a URL.
-            reading: How it is read.
+            reading: The settings.
 
         Yields:
-            The records in their order. Their `n_bytes` add up to the file's size.
+            The records in order. Their `n_bytes` add up to the file's size.
 
         Raises:
-            OSError: The file as such can't be read.
-            ValueError: Likewise.
+            OSError: The file itself can't be read.
+            ValueError: The file itself has the wrong content.
         """
         with storage.errors_named(source):
             yield from self.records(source, reading)
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
-        """Read the records of a file, as `read` does, with the errors of whatever reads it.
+        """Read the records of a file, as `read` does, and let errors of the file system through.
 
-        A format whose records consist of several files, such as a text and its annotation, is read
-        from one of them, which has its suffix, and opens the others beside it.
+        If a record consists of several files, such as a text and its annotation, one of them has
+        the format's suffix. It is named as the source, and the others are opened beside it.
         """
         raise NotImplementedError(f"{self.name} is not read")
 
@@ -156,13 +157,13 @@ class Format:
             sample: The beginning.
 
         Returns:
-            True if it is certain, and False if it has not; None if the content does not say, so
-            that the suffix decides.
+            True if the file certainly has this format, and False if it has not. None if the
+            content leaves it open, so that the suffix decides.
         """
         return None
 
     def companions(self, source: str) -> tuple[str, ...]:
-        """Name the other files that belong to a file of this format, and are no input alone."""
+        """Name the files that belong to a file of this format and are no input on their own."""
         return ()
 
     def docs(
@@ -172,12 +173,12 @@ class Format:
 
         Args:
             source: The file, a path or a URL.
-            nlp: Its tokenizer is used, unless the file has tokens.
-            reading: How it is read.
-            findings: Gets what else there is to report.
+            nlp: The pipeline whose tokenizer is used, unless the file has tokens.
+            reading: The settings.
+            findings: Receives what else to report.
 
         Yields:
-            The docs in their order.
+            The docs in order.
 
         Raises:
             AnnotationError: At the end, if anything was wrong, with an argument for each problem.
@@ -217,11 +218,11 @@ class Format:
             raise AnnotationError(*problems)
 
     def configured(self, writing: Writing) -> "Format":
-        """Return a format that writes as it is asked to; itself if it has no choice."""
+        """Return the format with these settings; the format itself if it has none."""
         return self
 
     def extras(self, labels: Sequence[str]) -> dict[str, bytes]:
-        """Write what an output needs once, beside its shards.
+        """Write the files that an output needs once, beside its shards.
 
         Args:
             labels: The labels that entities may have.
@@ -232,14 +233,14 @@ class Format:
         return {}
 
     def row(self, record: Record, doc: Doc) -> Any:
-        """Turn an annotated record into what represents it in a file.
+        """Turn an annotated record into a row of a file.
 
         Args:
             record: The record that was read.
-            doc: Its doc, with entities.
+            doc: The record's doc, with entities.
 
         Returns:
-            An object that `pack` takes.
+            An object that `pack` accepts.
         """
         raise NotImplementedError(f"{self.name} is not written")
 
@@ -250,7 +251,7 @@ class Format:
             rows: What `row` returned for each record.
 
         Returns:
-            The content, the same for the same rows.
+            The content, which is always the same for the same rows.
         """
         raise NotImplementedError(f"{self.name} is not written")
 
@@ -266,7 +267,8 @@ class Format:
             rows: What `row` returned for each record.
 
         Returns:
-            The content of each file, by its name. Most formats need one. Of several, the last one
-            is `file_name(name)`: when it is there, the output is complete.
+            The content of each file, by its name. Most formats write one file. If there are
+            several, the last one is `file_name(name)`, and its presence shows that the output is
+            complete.
         """
         return {self.file_name(name): self.pack(rows)}

@@ -1,21 +1,21 @@
 """BRAT's standoff format: a text in `a.txt`, its annotation in `a.ann`.
 
-A line of annotation that begins with T is a span: `T1<TAB>Label 0 8<TAB>Red Fort`. A span that is
-not contiguous has several pairs of offsets, with semicolons between them.
+A line of annotation that begins with T is a span: `T1<TAB>Label 0 8<TAB>Red Fort`. A discontinuous
+span has several pairs of offsets, separated by semicolons.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import excerpt
+from ..errors import Errors, excerpt
 from ..io import NotUTF8Error, not_utf8, printable
 from ..pipeline.label_sets import UNKNOWN
 from ..types import EntitySpan
 from . import storage
 from .base import Format, Reading, Role
-from .json_records import read_text, shown
-from .offsets import encodable
+from .json_records import read_text
+from .offsets import encodable, shown
 from .record import Annotation, AnnotationError, Record
 from .sample import Sample
 
@@ -33,7 +33,7 @@ _KINDS = {
 
 
 class Brat(Format):
-    """Pairs of files in a folder, each pair a doc."""
+    """Pairs of files in a folder, one pair per doc."""
 
     name = "brat"
     suffixes = (".ann",)
@@ -52,11 +52,11 @@ class Brat(Format):
         return all(_LINE.match(line) for line in lines[:50])
 
     def companions(self, source: str) -> tuple[str, ...]:
-        """Name the file of the text."""
+        """Name the file with the text."""
         return (_stem(source) + ".txt",)
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
-        """Read a pair of files, of which either is named."""
+        """Read a pair of files, given either of them."""
         name, stem = printable(source), _stem(source)
         size = storage.size(source)
         problems: list[tuple[str, str]] = []
@@ -65,7 +65,7 @@ class Brat(Format):
             file = stem + suffix
             try:
                 if not storage.is_file(file):
-                    raise AnnotationError(f"there is no {printable(file)}")
+                    raise AnnotationError(Errors.RNN141.format(path=printable(file)))
                 texts[suffix] = read_text(file)
             except NotUTF8Error as error:
                 line = error.object.count(b"\n", 0, error.start) + 1
@@ -76,7 +76,9 @@ class Brat(Format):
         if not problems:
             text, lines = texts[".txt"], texts[".ann"].replace("\r\n", "\n").split("\n")
             annotation = _read(text, lines, problems)
-            if annotation is None:  # some editors change line ends, which offsets don't count then
+            if (
+                annotation is None
+            ):  # some editors change line ends, which the offsets don't account for
                 again: list[tuple[str, str]] = []
                 changed = text.replace("\r\n", "\n")
                 annotation = _read(changed, lines, again) if changed != text else None
@@ -94,13 +96,13 @@ def _stem(name: str) -> str:
 
 
 def _read(text: str, lines: list[str], problems: list[tuple[str, str]]) -> Annotation | None:
-    """Read lines of annotation; None if there are problems, which are added to the list."""
+    """Read lines of annotation; None if there are problems, which are appended to the list."""
     entities: list[EntitySpan] = []
     ignored: list[str] = []
     notices: list[str] = []
     before = len(problems)
     try:
-        encodable(text, "the text")
+        encodable(text, "The text")
     except AnnotationError as error:  # UTF-8 has none, but the message would come too late
         problems.append(("line 1", str(error)))
     for number, line in enumerate(lines, start=1):
@@ -119,30 +121,28 @@ def _read(text: str, lines: list[str], problems: list[tuple[str, str]]) -> Annot
 
 
 def _spans(text: str, line: str, notices: list[str]) -> Iterator[EntitySpan]:
-    """Read a line of a span; of one that is not contiguous, its parts as unknown."""
+    """Read a line with a span. The parts of a discontinuous one are read as unknown."""
     found: Any = _SPAN.fullmatch(line)
     if found is None:
-        raise AnnotationError(
-            "a line must be like 'T1<TAB>Label 0 8<TAB>Red Fort', or begin with one of "
-            f"{' '.join(_KINDS)}, but got {shown(line)}"
-        )
+        kinds = " ".join(_KINDS)
+        raise AnnotationError(Errors.RNN142.format(kinds=kinds, received=shown(line)))
     label, offsets, quoted = found.groups()
     parts = [tuple(map(int, part.split(" "))) for part in offsets.split(";")]
     for start, end in parts:
         if not start < end <= len(text):
             raise AnnotationError(
-                f"{label} has the offsets {start} to {end}, but the text has {len(text):,} "
-                "characters"
+                Errors.RNN143.format(label=label, start=start, end=end, length=len(text))
             )
     there = " ".join(text[start:end] for start, end in parts)
     if quoted is not None and quoted.split() != there.split():
+        meant = shown(excerpt(there, 0, 0))
         raise AnnotationError(
-            f"{label} is {shown(quoted)}, but its offsets mean {shown(excerpt(there, 0, 0))}"
+            Errors.RNN144.format(label=label, received=shown(quoted), found=meant)
         )
-    # An annotator who selects more than a line gets parts that only line breaks separate.
+    # Selecting more than one line in BRAT makes parts that only line breaks separate.
     (first, _), (_, last) = parts[0], parts[-1]
     if all(not text[a:b].strip() for (_, a), (b, _) in zip(parts, parts[1:], strict=False)):
         yield first, last, label
         return
-    notices.append(f"{shown(there)} ({label}) is not contiguous; left missing")
+    notices.append(f"{shown(there)} ({label}) is discontinuous; left missing")
     yield from ((start, end, UNKNOWN) for start, end in parts)

@@ -1,6 +1,6 @@
-"""Columns: a token a line, with its tag in one of the columns, and a blank line after a sentence.
+"""Columns: one token per line, with its tag in one of the columns; sentences end at blank lines.
 
-That is CoNLL-2002 and 2003, and what most corpora of named entities are distributed in.
+CoNLL-2002 and 2003 have this form, and so do most corpora of named entities.
 """
 
 import re
@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..errors import Errors
 from ..io import NotUTF8Error, not_utf8, printable
 from . import storage
 from .base import DOCUMENT, Format, Reading, Role
-from .json_records import read_text, shown
-from .offsets import encodable
+from .json_records import read_text
+from .offsets import encodable, shown
 from .record import Annotation, AnnotationError, Record, Tokens
 from .sample import Sample
 from .tags import REPAIRED, decode, in_characters, is_entity_tag, is_iob1, is_tag, split_tag
@@ -21,8 +22,8 @@ from .tags import REPAIRED, decode, in_characters, is_entity_tag, is_iob1, is_ta
 _DOCSTART = "-DOCSTART-"
 _BLANKS = re.compile(r"[ \t]+")
 _SAMPLED = 200  # lines
-_MOST = 0.75  # of the lines, which are as they must be
-_OWN = (".conll", ".iob", ".bio")  # of no other format
+_MOST = 0.75  # the share of lines that must be well-formed
+_OWN = (".conll", ".iob", ".bio")  # suffixes of no other format
 
 
 class _Row(NamedTuple):
@@ -33,11 +34,11 @@ class _Row(NamedTuple):
 
 @dataclass
 class _Part:
-    """A doc: a sentence, or all sentences of a document.
+    """A doc: a sentence, or all sentences in a document.
 
     Attributes:
-        number: Its first line.
-        sentences: Their tokens.
+        number: The number of its first line.
+        sentences: The tokens of its sentences.
     """
 
     number: int
@@ -53,7 +54,7 @@ class Columns(Format):
     unit = "line"
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise a column in which there are tags and nothing else."""
+        """Recognise a column that holds tags and nothing else."""
         lines = [(i, line) for i, line in enumerate(sample.lines) if line.strip()][:_SAMPLED]
         if sample.items or len(lines) == 0:
             return False
@@ -113,7 +114,7 @@ class Columns(Format):
 
 
 def _rows_of(lines: Sequence[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """Split lines into columns, without comments and `-DOCSTART-` lines.
+    """Split lines into columns, and drop comments and `-DOCSTART-` lines.
 
     A line that begins with "#" is a token if it has as many columns as the others.
     """
@@ -130,7 +131,7 @@ def _rows_of(lines: Sequence[tuple[int, str]]) -> list[tuple[int, list[str]]]:
 
 
 def _has_tabs(line: str) -> bool:
-    """Tell whether tabs separate the columns of a line, and not tabs and spaces mixed."""
+    """Tell whether tabs alone, and not tabs and spaces, separate the columns of a line."""
     return "\t" in line and all(cell == cell.strip(" ") for cell in line.split("\t"))
 
 
@@ -139,7 +140,7 @@ def _columns(line: str, tabs: bool) -> list[str]:
 
 
 def _parts(text: str, reading: Reading) -> tuple[list[_Part], list[tuple[int, str]]]:
-    """Divide a file into docs, and list what is wrong in it by line."""
+    """Divide a file into docs, and list its problems by line."""
     lines = list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1))
     filled = [(number, line) for number, line in lines if line.strip()]
     rows = dict(_rows_of(filled))
@@ -169,24 +170,19 @@ def _parts(text: str, reading: Reading) -> tuple[list[_Part], list[tuple[int, st
 
 
 def _row(number: int, row: list[str], reading: Reading) -> _Row:
-    word = encodable(_cell(row, reading.token_column, "token"), "a token")
+    word = encodable(_cell(row, reading.token_column, "token"), "A token")
     tag = _cell(row, reading.tag_column, "tag")
     if not word:
-        raise AnnotationError("the column of the token is empty")
-    try:
-        return _Row(number, word, split_tag(tag))
-    except AnnotationError as error:
-        raise AnnotationError(
-            f"column {reading.tag_column}: {error}; name the column with --tag-column"
-        ) from None
+        raise AnnotationError(Errors.RNN138.format(column=reading.token_column))
+    if not is_tag(tag):
+        raise AnnotationError(Errors.RNN137.format(column=reading.tag_column, received=shown(tag)))
+    return _Row(number, word, split_tag(tag))
 
 
 def _cell(row: list[str], column: int, what: str) -> str:
     index = column - 1 if column > 0 else column
     if len(row) < 2:
-        raise AnnotationError(f"a line must have two columns or more, but got {shown(row[0])}")
+        raise AnnotationError(Errors.RNN139.format(received=shown(row[0])))
     if not -len(row) <= index < len(row):
-        raise AnnotationError(
-            f"there is no column {column} for the {what}, since the line has {len(row)}"
-        )
+        raise AnnotationError(Errors.RNN140.format(column=column, what=what, found=len(row)))
     return row[index]

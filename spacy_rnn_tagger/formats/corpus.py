@@ -1,6 +1,6 @@
 """The files of annotated data, and their docs.
 
-Whatever is wrong in the files is collected and reported in one error.
+All problems in the files are collected and reported in one error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..errors import Errors, Warnings
 from ..io import is_compressed, printable, suffix_of
 from . import storage
 from .base import Format, Reading, Role
@@ -28,8 +29,8 @@ class Corpus(NamedTuple):
     """The files of an input.
 
     Attributes:
-        files: Those that are read, in the order of their names, each with its format.
-        unread: What else is in the folder; empty if the input is a file.
+        files: The files to read, in the order of their names, each with its format.
+        unread: The other files in the folder; empty if the input is a file.
     """
 
     files: list[tuple[str, Format]]
@@ -39,30 +40,27 @@ class Corpus(NamedTuple):
         """Say which files in a folder are not read; None if there are no such files."""
         if not self.unread:
             return None
-        allowed = known_suffixes(Role.ANNOTATED)
-        return (
-            f"Not read in {source}: {_listed(self.unread)}. A file's name must end in {allowed}, "
-            "and its content be in one of the known formats."
-        )
+        suffixes = known_suffixes(Role.ANNOTATED)
+        return Warnings.RNNW10.format(source=source, files=_listed(self.unread), suffixes=suffixes)
 
 
 def find_corpus(
     source: str | Path, *, format: str | None = None, but: str | Path | None = None
 ) -> Corpus:
-    """List the files of an input: itself, or all files in a folder that have a known format.
+    """List the files of an input: a file, or all files in a folder that have a known format.
 
     Args:
-        source: A file or a folder, a path or a URL. Folders inside it are not read.
-        format: The name of the format, if it is not to be recognised. In a folder, files with one
-            of its suffixes are read.
-        but: A file that is neither read nor mentioned, since it is the output.
+        source: A file or a folder, a path or a URL. Subfolders are not read.
+        format: The name of the format; None to recognise it. In a folder, files with one of the
+            format's suffixes are read.
+        but: The output file, which is neither read nor mentioned.
 
     Returns:
         The files, at least one.
 
     Raises:
-        AnnotationError: The format of the file is not known, or there are several candidates.
-        FileNotFoundError: There is no such path, or no file with a known format in the folder.
+        AnnotationError: The file is in no known format, or may be in several.
+        FileNotFoundError: There is no such path, or no file in the folder has a known format.
         OSError: A file can't be read, or is damaged.
         ValueError: There is no format of that name.
     """
@@ -72,14 +70,12 @@ def find_corpus(
         return _in_folder(name, named, but)
     if not storage.is_file(name):
         if storage.is_remote(name) or not Path(name).exists():
-            raise FileNotFoundError(f"No file or folder {name}.")
-        raise FileNotFoundError(f"{name} is neither a file nor a folder.")
+            raise FileNotFoundError(Errors.RNN206.format(path=name))
+        raise FileNotFoundError(Errors.RNN101.format(path=name))
     found = named or recognised(name, *_READ)
     if found is None:
-        raise AnnotationError(
-            f"{name} is not in a known format: its content is in none, and its name must end in "
-            f"{known_suffixes(*_READ)}. Name the format with --format."
-        )
+        suffixes = known_suffixes(*_READ)
+        raise AnnotationError(Errors.RNN102.format(path=name, suffixes=suffixes))
     return Corpus([(name, found)], [])
 
 
@@ -89,7 +85,7 @@ def corpus_files(source: str | Path) -> list[str]:
 
 
 def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Corpus:
-    """List the files in a folder that are read, and what else is in it."""
+    """List the files in a folder that are read, and its other contents."""
     own = None if but is None else storage.address(str(but))
     there = [
         (name, is_file)
@@ -98,7 +94,7 @@ def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Cor
     ]
     names = [name for name, is_file in there if is_file]
     known = _suffixes(named)
-    # Those of pairs first: the other file of a pair is no input of its own.
+    # Pairs first: the other file of a pair is not an input of its own.
     found: dict[str, Format] = {}
     others: set[str] = set()
     for name in names:
@@ -109,10 +105,10 @@ def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Cor
     for name, read in list(found.items()):
         beside = set(read.companions(name)) - {name}
         others |= beside
-        # A text whose annotation is in another file is named by that one.
+        # If the annotation is in a file of its own, that file names the pair.
         if beside and suffix_of(name) not in read.suffixes:
             del found[name]
-    # Where texts have their annotation beside them, one without is not annotated.
+    # Where texts have their annotation beside them, a text without is not annotated.
     if others:
         lone = {n for n, read in found.items() if read.name == Inline.name and _is_plain(n)}
         found = {n: read for n, read in found.items() if n not in lone}
@@ -120,10 +116,11 @@ def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Cor
     unread = [name for name, _ in there if name not in found and name not in others]
     if files:
         return Corpus(files, unread)
-    listed = _listed(unread)
+    suffixes = ", ".join(known)
+    if not unread:
+        raise FileNotFoundError(Errors.RNN104.format(folder=folder, suffixes=suffixes))
     raise FileNotFoundError(
-        f"No file in {folder} has a known format and a name that ends in {', '.join(known)}: "
-        + (f"there is {listed}." if listed else "it is empty.")
+        Errors.RNN105.format(folder=folder, suffixes=suffixes, found=_listed(unread))
     )
 
 
@@ -134,7 +131,7 @@ def _suffixes(named: Format | None) -> Sequence[str]:
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a file in the inline format has no markup, at least at its beginning."""
+    """Tell whether the beginning of a file in the inline format has no markup."""
     return not Inline().recognises(Sample.of(name))
 
 
@@ -148,15 +145,15 @@ def line_to_doc(nlp: Language, line: str) -> Doc:
     """Read a line in the inline format, `[Red Fort](FAC) is in [Delhi](GPE).`
 
     Args:
-        nlp: Its tokenizer is used.
+        nlp: The pipeline whose tokenizer is used.
         line: The line, without its line end.
 
     Returns:
         The doc.
 
     Raises:
-        AnnotationError: The markup is malformed, or a span does not begin and end at the boundary
-            of a token.
+        AnnotationError: The markup is malformed, or a span doesn't begin and end at token
+            boundaries.
     """
     text, _, annotation = Inline().parse(line, Reading(annotated=True))
     assert annotation is not None
@@ -167,15 +164,15 @@ def read_docs(nlp: Language, files: Iterable[str | Path]) -> Iterator[Doc]:
     """Read annotated docs from files.
 
     Args:
-        nlp: Its tokenizer is used, unless a file has tokens.
-        files: The files, as `corpus_files` returns them, or spaCy's binary ones.
+        nlp: The pipeline whose tokenizer is used, unless a file has tokens.
+        files: The files, as `corpus_files` returns them, or files in spaCy's binary format.
 
     Yields:
-        The docs, in order. A text that several people annotated has a doc for each of them.
+        The docs, in order. A text that several people annotated has one doc for each of them.
 
     Raises:
-        AnnotationError: At the end, if anything was wrong; each problem begins with the file and,
-            for example, the number of the line.
+        AnnotationError: At the end, if anything was wrong. Each problem begins with the file and
+            the place in it, such as the number of the line.
         OSError: A file can't be read.
     """
     found = []
@@ -190,13 +187,13 @@ def read_docs(nlp: Language, files: Iterable[str | Path]) -> Iterator[Doc]:
 def read_annotated(
     nlp: Language, files: Iterable[tuple[str, Format]], reading: Reading, findings: Findings
 ) -> Iterator[Annotated]:
-    """Read docs with what is known about their annotation.
+    """Read docs together with what is known about their annotation.
 
     Args:
-        nlp: Its tokenizer is used, unless a file has tokens.
+        nlp: The pipeline whose tokenizer is used, unless a file has tokens.
         files: The files with their formats, as `find_corpus` returns them.
-        reading: How they are read.
-        findings: Gets what else there is to report.
+        reading: The settings.
+        findings: Receives what else to report.
 
     Yields:
         The docs, in order.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
+from ..errors import Errors
 from ..io import printable
 from . import storage
 from .base import Format, Reading, Role
@@ -13,7 +14,7 @@ from .findings import Annotated, Findings
 from .record import Record
 from .sample import Sample
 
-RECORD = "annotate"  # where a doc's user data says which record it is
+RECORD = "annotate"  # the key of a doc's record in its user data
 
 
 class _Row(NamedTuple):
@@ -22,15 +23,15 @@ class _Row(NamedTuple):
 
 
 class Docs(Format):
-    """Docs with all that their pipeline found, and with their own tokens."""
+    """Docs with everything that their pipeline found, and with their own tokens."""
 
     name = "docbin"
     suffixes = (".spacy",)
     roles = frozenset({Role.CORPUS, Role.OUTPUT})
-    compressed = False  # a DocBin is
+    compressed = False  # a DocBin is compressed anyway
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise zlib's first byte; the suffix decides about a file that is damaged."""
+        """Recognise zlib's first byte. For a damaged file, the suffix decides."""
         return True if sample.raw.startswith(b"\x78") and sample.suffix in self.suffixes else None
 
     def docs(
@@ -42,17 +43,17 @@ class Docs(Format):
             docs = DocBin().from_bytes(content).get_docs(nlp.vocab)
             for number, doc in enumerate(docs, start=1):
                 yield Annotated(doc, f"{printable(source)}, doc {number}", source)
-        except Exception as error:  # whatever zlib and msgpack raise
-            raise OSError(f"{source} can't be read as spaCy's binary format: {error}") from error
+        except Exception as error:  # zlib and msgpack raise many kinds
+            raise OSError(Errors.RNN107.format(path=source, reason=error)) from error
 
     def row(self, record: Record, doc: Doc) -> _Row:
-        """Keep the doc, and which record it is."""
+        """Keep the doc and its record."""
         return _Row(record, doc)
 
     def pack(self, rows: Sequence[_Row]) -> bytes:
         """Write the docs, with their span groups and user data.
 
-        `doc.user_data["annotate"]` says which record a doc is.
+        `doc.user_data["annotate"]` identifies a doc's record.
         """
         docs = DocBin(store_user_data=True)
         for record, doc in rows:

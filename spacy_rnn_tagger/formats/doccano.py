@@ -1,7 +1,7 @@
 """doccano's JSON Lines: exports of all its versions for sequence labelling, and its imports.
 
 Newer exports have `label` (or, with relations, `entities`), older ones `labels` or `annotations`.
-Where several people annotate, doccano exports a file for each, which is called as its user is.
+Where several people annotate, doccano exports a file for each of them, named after the user.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,11 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from ..types import EntitySpan
 from .base import Reading, Role
 from .docs import row_of
-from .json_records import JSONFormat, Parsed, objects, shown
+from .json_records import JSONFormat, Parsed, objects
 from .jsonl import has_spans, to_json
 from .offsets import (
     AUTO,
@@ -23,6 +24,7 @@ from .offsets import (
     encodable,
     entity_span,
     has_pairs,
+    shown,
     span_from_utf16,
     to_utf16,
 )
@@ -31,7 +33,7 @@ from .sample import Sample
 
 _TUPLES = ("label", "labels")
 _OBJECTS = ("entities", "annotations")
-_ALL = ("all", "unknown")  # what doccano calls files that are not a user's
+_ALL = ("all", "unknown")  # doccano's names for files that are not a user's
 
 
 class Doccano(JSONFormat):
@@ -42,13 +44,13 @@ class Doccano(JSONFormat):
     roles = frozenset({Role.ANNOTATED, Role.OUTPUT})
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise a list of labels with offsets, and offsets as doccano calls them."""
+        """Recognise a list of labels with offsets, and doccano's names for offsets."""
         return any(_is_example(each) for each in sample.items)
 
     def parse(self, value: Any, reading: Reading, item: str, shared: Any) -> Iterator[Parsed]:
         """Read an example: an annotation for each user that it names."""
         if not isinstance(value, dict) or not isinstance(value.get(reading.column), str):
-            raise AnnotationError(f"a record must be an object with '{reading.column}'")
+            raise AnnotationError(Errors.RNN115.format(key=reading.column, received=shown(value)))
         text = encodable(value[reading.column], f"'{reading.column}'")
         number = value.get("id")
         own = f"example {number}" if isinstance(number, int) else None
@@ -73,9 +75,9 @@ class Doccano(JSONFormat):
             ignored = []
 
     def row(self, record: Record, doc: Doc) -> bytes:
-        """Write an example. doccano has no place for confidences; they are kept in its metadata.
+        """Write an example. doccano has no place for confidences, which are kept in its metadata.
 
-        It counts in units of UTF-16, as JavaScript does.
+        Its offsets count units of UTF-16, as JavaScript does.
         """
         row = row_of(record, doc)
         text = row["text"]
@@ -89,8 +91,8 @@ class Doccano(JSONFormat):
             "source": row["source"],
             "record": row["record"],
             "meta": row["meta"],
-            # In every line, although few need it: doccano 1.8 makes NaN of a key that is missing
-            # in some lines, and then refuses the whole file.
+            # In every line, although few need it: doccano 1.8 turns a key that some lines lack
+            # into NaN, and then refuses the whole file.
             "offsets": UTF16,
         }
         return to_json(example).encode() + b"\n"
@@ -120,11 +122,12 @@ def _listed(value: dict[str, Any], key: str) -> list[Any]:
 
 
 def _by_user(value: dict[str, Any]) -> dict[str | None, list[EntitySpan]]:
-    """Read the spans of an example, those of each user if it names them."""
+    """Read the spans of an example, separately for each user if it names them."""
     there = [key for key in (*_TUPLES, *_OBJECTS) if isinstance(value.get(key), list)]
     if len(there) != 1:
-        names = ", ".join(f"'{key}'" for key in (*_TUPLES, *_OBJECTS))
-        raise AnnotationError(f"a record must have a list of one of {names}")
+        keys = ", ".join(f"'{key}'" for key in (*_TUPLES, *_OBJECTS))
+        found_in = ", ".join(f"'{key}'" for key in there) or "none"
+        raise AnnotationError(Errors.RNN117.format(keys=keys, found=found_in))
     found: dict[str | None, list[EntitySpan]] = {}
     problems: list[str] = []
     for each in value[there[0]] if there[0] in _TUPLES else objects(value[there[0]], there[0]):
@@ -136,9 +139,9 @@ def _by_user(value: dict[str, Any]) -> dict[str | None, list[EntitySpan]]:
             elif isinstance(each, list):
                 values = each
             else:
-                raise AnnotationError(f"{shown(each)} is a label of the whole text, not of a span")
+                raise AnnotationError(Errors.RNN150.format(received=shown(each)))
             if len(values) == 3 and isinstance(values[2], int):
-                raise AnnotationError(f"the label {values[2]} is a number; export labels as text")
+                raise AnnotationError(Errors.RNN151.format(label=values[2]))
             found.setdefault(user, []).append(entity_span(values, each))
         except AnnotationError as error:
             problems += error.args
@@ -150,7 +153,7 @@ def _by_user(value: dict[str, Any]) -> dict[str | None, list[EntitySpan]]:
 def _counted(
     text: str, spans: list[EntitySpan], own: Any, reading: Reading
 ) -> tuple[list[EntitySpan], list[str]]:
-    """Turn offsets into characters, and report what was guessed."""
+    """Turn offsets into characters, and report guesses."""
     way = own if reading.offsets == AUTO and own in (CHARACTERS, UTF16) else reading.offsets
     if way == CHARACTERS or not has_pairs(text):
         return spans, []
@@ -161,5 +164,5 @@ def _counted(
     if spans == other:
         return spans, []
     if others < wrong:
-        return other, ["offsets were taken for UTF-16, since as characters they cut words"]
-    return spans, ["offsets were taken for characters; if they are UTF-16, say --offsets utf-16"]
+        return other, ["offsets were read as UTF-16, because as characters they cut words"]
+    return spans, ["offsets were read as characters; if they count UTF-16, pass --offsets utf-16"]

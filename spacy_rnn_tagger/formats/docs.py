@@ -1,4 +1,4 @@
-"""From annotation to spaCy's docs, and from docs to what is written about them."""
+"""From annotation to spaCy's docs, and from docs to what files say about them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from ..types import EntitySpan
 from .placing import Placement, place
 from .record import Record, Tokens
 
-# Digits of a confidence. Those after them depend on the number of threads.
+# Digits of a confidence. Further ones depend on the number of threads.
 DIGITS = 6
 
 
@@ -30,24 +30,24 @@ def make_doc(
     """Tokenise a text and set its entities.
 
     Args:
-        nlp: Its tokenizer is used.
+        nlp: The pipeline whose tokenizer is used.
         text: The text.
-        offsets: (start character, end character, label) of each entity. The label "?" says that
-            nothing is known about a span; annotation of its tokens is missing.
-        rejected: The same of spans that are no such entities. Annotation of their tokens is
+        offsets: (start character, end character, label) of each entity. The label "?" means that
+            nothing is known about a span, so the annotation of its tokens is missing.
+        rejected: The same for spans that are no such entities. The annotation of their tokens is
             missing, since they may be part of others.
-        complete: Whether all other tokens are outside of entities; if not, their annotation is
-            missing too.
-        tokens: The tokens, where they are known.
-        how: What is done with spans that don't fit; by default they are errors.
-        notices: Gets a line for each span that was changed or dropped.
+        complete: Whether all other tokens are outside entities; if not, their annotation is missing
+            too.
+        tokens: The tokens, if they are known.
+        how: The treatment of spans that don't fit; by default they are errors.
+        notices: Receives a line for each span that was changed or dropped.
 
     Returns:
         The doc.
 
     Raises:
-        AnnotationError: Spans overlap, or don't begin and end at the boundary of a token, and that
-            is an error; or they are not in the text.
+        AnnotationError: Spans are not in the text; or they overlap, or don't begin and end at
+            token boundaries, and that is an error.
     """
     how = how or Placement()
     doc = nlp.make_doc(text) if tokens is None else Doc(nlp.vocab, tokens.words, tokens.spaces)
@@ -74,8 +74,8 @@ def set_incorrect(
     Args:
         doc: A doc with entities. It is changed.
         rejected: (start character, end character, label) of each span.
-        key: The group's name. There is no group without spans.
-        notices: Gets a line for each span that can't be written.
+        key: The group's name. Without spans, no group is written.
+        notices: Receives a line for each span that can't be written.
     """
     entities = {(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents}
     spans = []
@@ -95,7 +95,7 @@ def set_incorrect(
 
 
 def _tokens_of(doc: Doc, spans: Iterable[EntitySpan]) -> list[Span]:
-    """Find the tokens that have a character in one of the spans, as spans of their own."""
+    """Find the tokens that share a character with one of the spans, as spans of their own."""
     wanted = set()
     for start, end, _ in spans:
         around = doc.char_span(max(start, 0), min(end, len(doc.text)), alignment_mode="expand")
@@ -104,7 +104,7 @@ def _tokens_of(doc: Doc, spans: Iterable[EntitySpan]) -> list[Span]:
 
 
 def entities_of(doc: Doc) -> list[dict[str, Any]]:
-    """List a doc's entities, their offsets in characters, and their confidences, to six digits.
+    """List a doc's entities, their offsets in characters, and their confidences to six digits.
 
     Args:
         doc: The doc.
@@ -128,19 +128,19 @@ def entities_of(doc: Doc) -> list[dict[str, Any]]:
 
 
 def row_of(record: Record, doc: Doc) -> dict[str, Any]:
-    """Build what is written about an annotated record, in plain values.
+    """Build a row about an annotated record, in plain values.
 
     Args:
         record: The record that was read.
-        doc: Its doc.
+        doc: The record's doc.
 
     Returns:
-        Source, record, text, entities, and what else the record had.
+        Source, record, text, entities, and the record's other values.
     """
     return {
         "source": record.source,
         "record": record.number,
-        "text": doc.text,  # to which the offsets belong; some tokenizers change the text
+        "text": doc.text,  # the offsets refer to it; some tokenizers change the text
         "entities": entities_of(doc),
         "meta": record.meta,
     }

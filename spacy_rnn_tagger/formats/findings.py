@@ -1,4 +1,4 @@
-"""What reading annotated files finds out beside the docs: counts, and lines of a report."""
+"""What reading annotated files yields besides docs: counts, and lines of a report."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ class Annotated(NamedTuple):
 
     Attributes:
         doc: The doc, with entities.
-        where: Its file and place, for messages.
+        where: The file and the place in it, for messages.
         source: Its file.
-        annotator: Who annotated it; None if the file does not say.
-        item: The annotation tool's name of the text; see `record.Annotation`.
+        annotator: The annotator; None if the file names none.
+        item: The annotation tool's name for the text; see `record.Annotation`.
     """
 
     doc: Doc
@@ -27,13 +27,13 @@ class Annotated(NamedTuple):
 
 @dataclass
 class Findings:
-    """Counts and notices, which grow while files are read.
+    """Counts and notices, collected while files are read.
 
     Attributes:
-        left_out: Number of records that are not used, by the annotator's answer.
-        ignored: Number of things that are no annotation of entities, by their description.
-        notices: What was dropped, moved or left missing, a line each, with file and place.
-        read_as: The names of the formats that files were read as, each with its files.
+        left_out: The number of records that are not used, by the annotator's answer.
+        ignored: The number of items other than entities, such as relations, by description.
+        notices: What was dropped, moved or left missing, one line each, with file and place.
+        read_as: The files that were read, by the name of their format.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)

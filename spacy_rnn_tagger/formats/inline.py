@@ -1,4 +1,4 @@
-r"""The inline format of annotated text: `[Red Fort](FAC) is in [Delhi](GPE).`, a text a line.
+r"""The inline format of annotated text: `[Red Fort](FAC) is in [Delhi](GPE).`, one text per line.
 
 ```
 line   = { entity | char }
@@ -7,24 +7,24 @@ char   = escape | any character that needs none
 escape = "\\" | "\[" | "\]" | "\(" | "\)" | "\u" and four hexadecimal digits
 ```
 
-- In text, brackets need an escape. In a label, parentheses need one as well, and any whitespace but
-  spaces between words: `[Red Fort](tourist site)`. Text keeps its parentheses: there, `\(` is two
+- In text, brackets need an escape. In a label, so do parentheses, and any whitespace other than
+  spaces between words: `[Red Fort](tourist site)`. In text, parentheses need none, and `\(` is two
   characters.
-- The label "?" says that nobody knows what a span is: `[Lagos](?)`. It is no entity; annotation of
-  its tokens is missing.
-- A span does not begin or end with whitespace, unless that is escaped (`\u0020`). Nor does a label.
-- `\u0009` is a tab, `\u000a` a line feed: characters that would break a line, or that editors and
-  readers drop, can be written this way. Half of a surrogate pair is no character.
+- The label "?" means that nothing is known about a span: `[Lagos](?)`. It is not an entity; the
+  annotation of its tokens is missing.
+- Neither a span nor a label begins or ends with whitespace, unless it is escaped (`\u0020`).
+- `\u0009` is a tab, `\u000a` a line feed. Characters that break lines, or that editors and readers
+  drop, can be written this way. Half of a surrogate pair can't.
 - A backslash before anything else is a backslash.
 
-`format_line` writes any text with any labels, and `parse_line` reads them back.
+`format_line` writes any text with any labels, and `parse_line` reads it back.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from ..errors import excerpt
+from ..errors import Errors, excerpt
 from ..types import EntitySpan
 from .base import Reading, Role
 from .lines import LineFormat, Parsed
@@ -36,7 +36,7 @@ _MARKUP = re.compile(r"(?<!\\)\[[^\[\]\n]+\]\([^()\n]+\)")
 _LABEL_ESCAPE = re.compile(r"\\(?:([\\\[\]()])|u([0-9a-fA-F]{4}))")
 _BREAKING = ("Cc", "Zl", "Zp")  # control characters and separators of lines
 _BOM = "\ufeff"
-# What a part of a written line is.
+# The kinds of parts of a written line.
 TEXT, NAME, LABEL = "text", "name", "label"
 
 
@@ -48,7 +48,7 @@ class Inline(LineFormat):
     roles = frozenset({Role.ANNOTATED})
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise its markup; text without any may be annotated too, and have no entity."""
+        """Recognise the markup. Text without markup may be annotated too, and have no entities."""
         if sample.suffix not in self.suffixes and sample.suffix:
             return False
         return True if not sample.items and _MARKUP.search(sample.text) else None
@@ -72,7 +72,7 @@ def parse_line(line: str) -> tuple[str, list[EntitySpan]]:
         The text, and (start character, end character, label) of each span, those of "?" included.
 
     Raises:
-        ValueError: The markup is malformed. The message says where, and how to write it.
+        ValueError: The markup is malformed. The message names the column, and how to write it.
     """
     text: list[str] = []
     escaped: set[int] = set()  # places in the text
@@ -90,20 +90,16 @@ def parse_line(line: str) -> tuple[str, list[EntitySpan]]:
             continue
         if char == "[":
             if opened is not None:
-                raise _problem(at, r"'[' inside of a span; spans can't be nested (write '\[')")
+                raise ValueError(Errors.RNN122.format(column=at + 1))
             opened, opened_at = len(text), at
         elif char == "]":
             if opened is None:
-                raise _problem(at, r"']' without '[' (the character is '\]')")
+                raise ValueError(Errors.RNN123.format(column=at + 1))
             label, end = _parse_label(line, at + 1)
             edges = {opened, len(text) - 1} - escaped
             if opened == len(text) or any(text[i].isspace() for i in edges):
-                raise _problem(
-                    at,
-                    "a span must not be empty, nor begin or end with a space, "
-                    f"but got {excerpt(''.join(text[opened:]), 0, 0)!r} "
-                    "(such a space is '\\u0020')",
-                )
+                received = repr(excerpt("".join(text[opened:]), 0, 0))
+                raise ValueError(Errors.RNN124.format(column=at + 1, received=received))
             spans.append((opened, len(text), label))
             opened = None
             at = end - 1
@@ -111,17 +107,14 @@ def parse_line(line: str) -> tuple[str, list[EntitySpan]]:
             text.append(char)
         at += 1
     if opened is not None:
-        raise _problem(
-            len(line) - 1,
-            f"'[' is not closed; it is in column {opened_at + 1} (the character is '\\[')",
-        )
+        raise ValueError(Errors.RNN125.format(column=len(line), opened=opened_at + 1))
     return "".join(text), spans
 
 
 def _parse_label(line: str, at: int) -> tuple[str, int]:
     """Read "(LABEL)"; return the label and where the line continues."""
     if not line.startswith("(", at):
-        raise _problem(at - 1, r"']' must be followed by '(LABEL)' (the character is '\]')")
+        raise ValueError(Errors.RNN126.format(column=at))
     label: list[str] = []
     escaped: set[int] = set()
     i = at + 1
@@ -136,36 +129,32 @@ def _parse_label(line: str, at: int) -> tuple[str, int]:
         if char == ")":
             break
         if char in "([]":
-            raise _problem(i, f"'{char}' in a label (the character is '\\{char}')")
+            raise ValueError(
+                Errors.RNN129.format(column=i + 1, received=f"'{char}'", escape=f"\\{char}")
+            )
         if char.isspace() and char != " ":
-            raise _problem(i, f"{char!r} in a label (the character is '{_as_code(char)}')")
+            raise ValueError(
+                Errors.RNN129.format(column=i + 1, received=repr(char), escape=_as_code(char))
+            )
         label.append(char)
         i += 1
     else:
-        raise _problem(at - 1, "']' must be followed by '(LABEL)', but '(' is not closed")
+        raise ValueError(Errors.RNN127.format(column=at))
     edges = {0, len(label) - 1} - escaped
     if not label or any(label[edge] == " " for edge in edges):
-        raise _problem(
-            at - 1,
-            "']' must be followed by '(LABEL)', and a label must not be empty, nor begin or end "
-            "with a space (such a space is '\\u0020')",
-        )
+        raise ValueError(Errors.RNN128.format(column=at))
     return "".join(label), i + 1
 
 
 def _unescaped(escape: re.Match[str]) -> str:
     char = escape[1] or chr(int(escape[2], 16))
     if "\ud800" <= char <= "\udfff":
-        raise _problem(escape.start(), f"'{escape[0]}' is half of a character; write the character")
+        raise ValueError(Errors.RNN130.format(column=escape.start() + 1, escape=escape[0]))
     return char
 
 
-def _problem(at: int, message: str) -> ValueError:
-    return ValueError(f"column {at + 1}: {message}")
-
-
 def format_line(text: str, spans: Iterable[EntitySpan]) -> str:
-    """Write a text and its spans as a line, which `parse_line` reads back.
+    """Write a text and its spans as a line that `parse_line` reads back.
 
     Args:
         text: Any text without halves of surrogate pairs.
@@ -181,14 +170,14 @@ def format_line(text: str, spans: Iterable[EntitySpan]) -> str:
 
 
 def format_parts(text: str, spans: Iterable[EntitySpan]) -> Iterator[tuple[str, str]]:
-    """Write a text and its spans as the parts of a line, for a screen with colours.
+    """Write a text and its spans as the parts of a line, for output in colour.
 
     Args:
         text: Any text without halves of surrogate pairs.
         spans: (start character, end character, label) of each, in any order.
 
     Yields:
-        What a part is (`TEXT`, `NAME` or `LABEL`, brackets included), and the part.
+        The kind of a part (`TEXT`, `NAME` or `LABEL`), and the part, brackets included.
 
     Raises:
         ValueError: A span is empty, overlaps another one or is not in the text, or has no label.
@@ -205,8 +194,7 @@ def format_parts(text: str, spans: Iterable[EntitySpan]) -> Iterator[tuple[str, 
     for start, end, label in spans:
         if not at <= start < end <= len(text) or not label:
             raise ValueError(
-                "A span must have a label, lie in the text and not overlap the one before, but got "
-                f"({start}, {end}, {label!r}) after character {at} of {len(text)}."
+                Errors.RNN131.format(start=start, end=end, label=label, after=at, length=len(text))
             )
         yield TEXT, "".join(written[at:start])
         yield NAME, f"[{''.join(written[start:end])}]"

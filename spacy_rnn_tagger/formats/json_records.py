@@ -1,12 +1,14 @@
-"""Formats whose records are JSON objects: in an array, one a line, or alone in a file."""
+"""Formats whose records are JSON objects: in an array, one per line, or one per file."""
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from ..errors import Errors
 from ..io import NotUTF8Error, not_utf8, printable, raw_content
 from . import storage
 from .base import Format, Reading
+from .offsets import shown
 from .record import Annotation, AnnotationError, Record
 from .sample import is_pair
 
@@ -15,8 +17,8 @@ class Item(NamedTuple):
     """A JSON value in a file.
 
     Attributes:
-        where: What messages call it.
-        value: The value, or why it can't be read.
+        where: Its place, for messages.
+        value: The value, or the error if it can't be read.
     """
 
     where: str
@@ -24,11 +26,11 @@ class Item(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A record of a JSON value.
+    """A record that was read from a JSON value.
 
     Attributes:
-        text: Its text.
-        annotation: Its annotation.
+        text: The text.
+        annotation: The annotation.
     """
 
     text: str
@@ -36,7 +38,7 @@ class Parsed(NamedTuple):
 
 
 class JSONFormat(Format):
-    """A format of annotated JSON records, of which each may have several annotations."""
+    """A format of annotated JSON records, each of which may have several annotations."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".jsonl")
 
@@ -45,20 +47,20 @@ class JSONFormat(Format):
 
         Args:
             value: The value.
-            reading: How it is read.
-            item: A name for its text, if it has none of its own.
+            reading: The settings.
+            item: A name for the text, if the value has none of its own.
             shared: What `survey` returned for the file.
 
         Yields:
-            Its text with each annotation of it.
+            The text with each of its annotations.
 
         Raises:
-            AnnotationError: It can't be read.
+            AnnotationError: The value can't be read.
         """
         raise NotImplementedError
 
     def survey(self, source: str, values: Sequence[Any]) -> Any:
-        """Find out from all values of a file what a single one may not say."""
+        """Collect from all values of a file what a single one may not show."""
         return source
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
@@ -90,10 +92,10 @@ def items_of(source: str) -> Iterator[Item]:
         source: The file, a path or a URL.
 
     Yields:
-        The elements of an array, the values of lines, or the one value of the file.
+        The elements of an array, the values of lines, or the file's only value.
 
     Raises:
-        OSError: It can't be read, or is damaged.
+        OSError: The file can't be read, or is damaged.
     """
     try:
         text = read_text(source)
@@ -111,7 +113,7 @@ def items_of(source: str) -> Iterator[Item]:
             yield from (Item(f"line {number}", _loaded(line)) for number, line in lines)
         else:
             line = getattr(error, "lineno", 1)
-            yield Item(f"line {line}", AnnotationError(f"not JSON ({error})"))
+            yield Item(f"line {line}", AnnotationError(Errors.RNN113.format(reason=error)))
         return
     if isinstance(value, list) and not is_pair(value):
         yield from (Item(f"record {i}", each) for i, each in enumerate(value, start=1))
@@ -120,7 +122,7 @@ def items_of(source: str) -> Iterator[Item]:
 
 
 def _is_lines(lines: Sequence[str]) -> bool:
-    """Tell JSON Lines with a malformed one from a value over several lines that is malformed."""
+    """Tell JSON Lines with a malformed line from a malformed value that spans several lines."""
     starts = sum(line.lstrip()[0] in "{[" for line in lines[:3])
     return starts == len(lines[:3]) > 1 and any(_is_json(line) for line in lines[:3])
 
@@ -133,15 +135,15 @@ def _loaded(line: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        return AnnotationError(f"not JSON ({error})")
+        return AnnotationError(Errors.RNN113.format(reason=error))
 
 
 def read_text(source: str) -> str:
     """Read a file in UTF-8, compressed or not, without its byte-order mark.
 
     Raises:
-        NotUTF8Error: It is not UTF-8.
-        OSError: It can't be read, or is damaged.
+        NotUTF8Error: The file is not UTF-8.
+        OSError: The file can't be read, or is damaged.
     """
     with storage.errors_named(source), storage.open_binary(source) as file:
         raw = raw_content(file, source)
@@ -152,19 +154,20 @@ def read_text(source: str) -> str:
 
 
 def objects(value: Any, what: str) -> list[dict[str, Any]]:
-    """Return a list of objects, which is empty for null.
+    """Check a list of objects; null counts as an empty one.
+
+    Args:
+        value: The value.
+        what: Its name in messages.
+
+    Returns:
+        The list.
 
     Raises:
-        AnnotationError: It is no such list.
+        AnnotationError: The value is not such a list.
     """
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise AnnotationError(f"{what} must be a list of objects, but got {shown(value)}")
+        raise AnnotationError(Errors.RNN119.format(what=what, received=shown(value)))
     return value
-
-
-def shown(value: Any) -> str:
-    """Write a value in a message, at most its beginning."""
-    written = repr(value)
-    return written if len(written) <= 80 else f"{written[:80]}..."

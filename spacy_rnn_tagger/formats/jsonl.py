@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line. Offsets as in spaCy's training data, or as Prodigy writes them."""
+"""JSON Lines: one object per line, with offsets as in spaCy's training data or as in Prodigy."""
 
 import json
 import math
@@ -8,11 +8,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from ..types import EntitySpan
 from .base import Reading, Role
 from .docs import row_of
 from .lines import LineFormat, Parsed
-from .offsets import encodable, entity_span
+from .offsets import encodable, entity_span, shown
 from .record import ACCEPT, Annotation, AnnotationError, Record
 from .sample import Sample
 
@@ -25,11 +26,11 @@ class JSONL(LineFormat):
     roles = frozenset({Role.TEXTS, Role.ANNOTATED, Role.OUTPUT})
 
     def split_cr(self, reading: Reading) -> bool:
-        """Split annotation at carriage returns; texts not, since JSON takes them for whitespace."""
+        """Split annotation at carriage returns, but not texts: JSON takes them for whitespace."""
         return reading.annotated
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise its keys; what no other format recognises is read as it, and refused there."""
+        """Recognise the keys. What no other format recognises is read as this one, and refused."""
         if sample.text.lstrip().startswith("["):
             return False
         own = any(has_spans(each) and not is_answer(each) for each in sample.items)
@@ -38,11 +39,11 @@ class JSONL(LineFormat):
         return True if own and sample.suffix != ".json" else None
 
     def parse(self, line: str, reading: Reading) -> Parsed:
-        """Read an object, with its annotation or with all that it has beside the text."""
+        """Read an object with its annotation, or with all its values besides the text."""
         return _annotated(line) if reading.annotated else _text(line, reading.column)
 
     def row(self, record: Record, doc: Doc) -> bytes:
-        """Write an object: source, record, text, entities, and what else the record had."""
+        """Write an object: source, record, text, entities, and the record's other values."""
         return to_json(row_of(record, doc)).encode() + b"\n"
 
     def pack(self, rows: Sequence[bytes]) -> bytes:
@@ -53,15 +54,15 @@ class JSONL(LineFormat):
 def _text(line: str, column: str) -> Parsed:
     record = json.loads(line, object_pairs_hook=_without_repeats)
     if not isinstance(record, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError(Errors.RNN114.format(received=shown(record)))
     return take_text(record, column), plain(record), None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):  # all but the last value would be lost
-        names = Counter(name for name, _ in pairs)
-        raise ValueError(f"the key '{names.most_common(1)[0][0]}' is there more than once")
+        [(key, count)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(Errors.RNN116.format(key=key, count=count))
     return record
 
 
@@ -69,23 +70,23 @@ def take_text(record: dict[str, Any], column: str) -> str:
     """Take the text out of a record.
 
     Args:
-        record: Names and values; loses the text.
+        record: Names and values; the text is removed.
         column: The name of the text.
 
     Returns:
         The text.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The record has no text.
     """
     if not isinstance(text := record.get(column), str):
-        raise ValueError(f"'{column}' is no string, or is not there")
+        raise ValueError(Errors.RNN115.format(key=column, received=shown(record)))
     del record[column]
     return text
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON can hold: a value that it lacks (NaN, dates, decimals) as a string."""
+    """Turn values that JSON lacks (NaN, dates, decimals) into strings."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
@@ -101,7 +102,7 @@ def to_json(value: Any) -> str:
     """Write JSON that other programs can read.
 
     Args:
-        value: What JSON can hold.
+        value: A value that JSON can hold.
 
     Returns:
         A line.
@@ -112,18 +113,18 @@ def to_json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON has as an escape only
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only write as an escape
         return json.dumps(value, allow_nan=False)
     return text
 
 
-# What Prodigy writes about an answer, and nobody else.
+# Keys for answers that only Prodigy writes.
 _ANSWER = ("answer", "_input_hash", "_task_hash", "_session_id", "_annotator_id", "_view_id")
-_BINARY_VIEW = "ner"  # Prodigy's interface that asks yes or no; the other one is "ner_manual"
+_BINARY_VIEW = "ner"  # Prodigy's interface for yes or no; the other one is "ner_manual"
 
 
 def is_answer(record: Any) -> bool:
-    """Tell whether a JSON value is an answer that an annotator gave in Prodigy."""
+    """Tell whether a JSON value is an annotator's answer in Prodigy."""
     return (
         isinstance(record, dict)
         and isinstance(record.get("text"), str)
@@ -146,9 +147,10 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
     """Read an object with "text" and either "entities" or "spans".
 
     An entity is [start, end, label], as in spaCy's training data, or an object with these keys, as
-    Prodigy writes it. There, the annotator's answer may be for the record or for a single span. If
-    the annotator could only say yes or no to the spans that were shown ("_is_binary"), yes says
-    nothing about the rest of the text, and no to a single span says that it is no such entity.
+    in Prodigy. There, the annotator's answer may be about the record or about a single span. If the
+    annotator could only accept or reject the spans that were shown ("_is_binary"), accepting them
+    says nothing about the rest of the text, and rejecting a single span means that it is not an
+    entity with that label.
 
     Args:
         record: A JSON value.
@@ -157,10 +159,10 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
         The text and its annotation.
 
     Raises:
-        AnnotationError: It is no such object.
+        AnnotationError: The value is not such an object.
     """
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise AnnotationError("a record must be an object with 'text'")
+        raise AnnotationError(Errors.RNN115.format(key="text", received=shown(record)))
     text = record["text"]
     answer = record.get("answer", ACCEPT)
     if answer != ACCEPT:
@@ -168,7 +170,8 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
         return _refused(record, text, answer)
     found = [record[key] for key in ("entities", "spans") if isinstance(record.get(key), list)]
     if len(found) != 1:
-        raise AnnotationError("a record must have a list of either 'entities' or 'spans'")
+        keys = "'entities', 'spans'"
+        raise AnnotationError(Errors.RNN117.format(keys=keys, found="both" if found else "none"))
     text = encodable(text, "'text'")
     entities: list[EntitySpan] = []
     rejected: list[EntitySpan] = []
@@ -189,7 +192,7 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
 
 
 def _refused(record: dict[str, Any], text: str, answer: str) -> tuple[str, Annotation]:
-    """Read an answer other than yes: what it says is about a single span, or nothing."""
+    """Read an answer other than acceptance, which says something about a single span at most."""
     spans = record["spans"] if _is_list(record, "spans") else []
     binary = record.get("_is_binary") is True or record.get("_view_id") == _BINARY_VIEW
     rejected = []
@@ -203,7 +206,7 @@ def _annotated(line: str) -> Parsed:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"not JSON ({error})") from None
+        raise AnnotationError(Errors.RNN113.format(reason=error)) from None
     text, annotation = annotation_of(record)
     return text, {}, annotation
 

@@ -1,7 +1,7 @@
-"""Label Studio: its exports JSON and JSON-MIN, also with a task a line, and its pre-annotations.
+"""Label Studio: its exports JSON and JSON-MIN, also with one task per line, and pre-annotations.
 
-A task has its texts under any key of `data`. A region of an annotation names the tag of the
-labelling configuration that shows its text (`to_name`), which is mostly called as the key is.
+A task has its texts under any keys in `data`. A region in an annotation names the tag in the
+labelling configuration that shows its text (`to_name`), which usually has the name of the key.
 JSON-MIN has one object for each annotation, with the keys of `data` and one for each control tag.
 """
 
@@ -13,19 +13,20 @@ from xml.sax.saxutils import quoteattr
 
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from ..pipeline.label_sets import UNKNOWN
 from ..pipeline.span_groups import doc_probability
 from ..types import EntitySpan
 from .base import Reading, Role, Writing
 from .docs import DIGITS, row_of
-from .json_records import JSONFormat, Parsed, objects, shown
+from .json_records import JSONFormat, Parsed, objects
 from .jsonl import to_json
-from .offsets import AUTO, UTF16, encodable, entity_span, has_pairs, span_from_utf16
+from .offsets import AUTO, UTF16, encodable, entity_span, has_pairs, shown, span_from_utf16
 from .record import Annotation, AnnotationError, Record
 from .sample import Sample
 
 CANCELLED, NOT_ANNOTATED = "cancelled", "not annotated"
-# Keys of JSON-MIN that are neither data nor results.
+# Keys in JSON-MIN that are neither data nor results.
 _OWN_KEYS = frozenset(
     {
         *("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"),
@@ -40,9 +41,9 @@ class _Region(NamedTuple):
     """A labelled span.
 
     Attributes:
-        to_name: The name of the tag that shows its text; None if the export doesn't say.
-        key: The key of its text; None likewise.
-        value: Its offsets, its text and its labels.
+        to_name: The name of the tag that shows its text; None if the export names none.
+        key: The key of its text; None if the export names none.
+        value: Its offsets, text and labels.
     """
 
     to_name: str | None
@@ -69,9 +70,9 @@ class LabelStudio(JSONFormat):
         return any(_is_task(each) or _is_minimal(each) for each in sample.items)
 
     def survey(self, source: str, values: Sequence[Any]) -> Any:
-        """Find the keys of all texts that annotators had before them, in their order.
+        """Find the keys of all texts that annotators saw, in order.
 
-        A text without a region is annotated too, and its task alone doesn't tell it from metadata.
+        A text without regions is annotated too, but its task alone doesn't tell it from metadata.
         """
         keys: dict[str, None] = {}
         for value in values:
@@ -95,7 +96,7 @@ class LabelStudio(JSONFormat):
         elif isinstance(value, dict):
             yield _read_minimal(value, reading, item)
         else:
-            raise AnnotationError(f"a task must be an object, but got {shown(value)}")
+            raise AnnotationError(Errors.RNN152.format(received=shown(value)))
 
     def configured(self, writing: Writing) -> "LabelStudio":
         """Return a format that writes with these names."""
@@ -109,7 +110,7 @@ class LabelStudio(JSONFormat):
         is the lowest confidence of an entity.
         """
         row, names = row_of(record, doc), self._writing
-        text = encodable(row["text"], "the text")
+        text = encodable(row["text"], "The text")
         regions = []
         for entity in row["entities"]:
             place = f"{row['source']}\0{row['record']}\0{entity['start']}\0{entity['end']}"
@@ -133,7 +134,7 @@ class LabelStudio(JSONFormat):
             prediction["score"] = round(score, DIGITS)
         data = {"text": text, "source": row["source"], "record": row["record"]}
         task = {"data": data | {"meta": row["meta"]}, "predictions": [prediction]}
-        to_json(task)  # what can't be written is this record's failure
+        to_json(task)  # fails here, for this record alone, if it can't be written
         return task
 
     def pack(self, rows: Sequence[dict[str, Any]]) -> bytes:
@@ -141,7 +142,7 @@ class LabelStudio(JSONFormat):
         return b"[" + b",\n ".join(to_json(row).encode() for row in rows) + b"]\n"
 
     def extras(self, labels: Sequence[str]) -> dict[str, bytes]:
-        """Write the labelling configuration with which a project shows the tasks."""
+        """Write the labelling configuration with which a project can show the tasks."""
         names = self._writing
         shown_as = quoteattr(names.to_name)
         # Label Studio refuses a configuration without a label, which raw text would have.
@@ -191,7 +192,7 @@ def _read_task(
             continue
         name = _annotator(annotation.get("completed_by")) or "unknown"
         names[name] += 1
-        if names[name] > 1:  # who annotates a task twice counts as two
+        if names[name] > 1:  # someone who annotates a task twice counts as two
             name = f"{name} ({names[name]})"
         try:
             regions, ignored = _regions(objects(annotation.get("result"), "'result'"))
@@ -220,7 +221,7 @@ def _read_minimal(record: dict[str, Any], reading: Reading, place: str) -> Parse
         if all(isinstance(each, dict) and ("labels" in each or "start" in each) for each in value):
             regions += [_Region(None, None, each) for each in value]
         elif any(isinstance(each, dict) and _refused(each) for each in value):
-            raise AnnotationError(_html("HyperText"))
+            raise AnnotationError(Errors.RNN153.format(tag="HyperText"))
         else:
             ignored.append(f"Label Studio results '{key}'")
     data = {key: value for key, value in record.items() if key not in _OWN_KEYS}
@@ -240,24 +241,25 @@ def _item(record: dict[str, Any], place: str) -> str:
 
 
 def _annotator(value: Any) -> str | None:
-    """Name who annotated: by address or number."""
+    """Name the annotator by address or number."""
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
     return None if value is None else str(value)
 
 
 def _regions(results: list[dict[str, Any]]) -> tuple[list[_Region], tuple[str, ...]]:
-    """Separate regions with labels from what is no annotation of spans."""
+    """Separate labelled regions from results other than spans."""
     regions, ignored = [], []
     for result in results:
         kind = result.get("type")
         if kind in _REFUSED:
-            raise AnnotationError(_html("HyperText" if kind == _REFUSED[0] else "Paragraphs"))
+            tag = "HyperText" if kind == _REFUSED[0] else "Paragraphs"
+            raise AnnotationError(Errors.RNN153.format(tag=tag))
         if kind != "labels":
             ignored.append(f"Label Studio results of type {kind!r}")
             continue
         if not isinstance(value := result.get("value"), dict):
-            raise AnnotationError(f"a region must have a 'value', but got {shown(result)}")
+            raise AnnotationError(Errors.RNN154.format(received=shown(result)))
         to_name = result.get("to_name")
         to_name = to_name if isinstance(to_name, str) else None
         regions.append(_Region(to_name, _source_of(result), value))
@@ -265,7 +267,7 @@ def _regions(results: list[dict[str, Any]]) -> tuple[list[_Region], tuple[str, .
 
 
 def _source_of(result: dict[str, Any]) -> str | None:
-    """Return the key of the text that a result is about, where older exports say so."""
+    """Return the key of the text that a result refers to, which older exports name."""
     source = result.get("source")
     return source[1:] if isinstance(source, str) and source.startswith("$") else None
 
@@ -274,15 +276,8 @@ def _refused(value: dict[str, Any]) -> bool:
     return any(key in value for key in ("startOffset", "hypertextlabels", "paragraphlabels"))
 
 
-def _html(tag: str) -> str:
-    return (
-        f"it is annotation of <{tag}>, whose offsets are not those of a text; only annotation of "
-        "<Text> can be read"
-    )
-
-
 def _key_of(data: dict[str, Any], regions: Sequence[_Region], column: str) -> str:
-    """Find the key of the text that regions are about."""
+    """Find the key of the text that regions refer to."""
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
     named = [name for region in regions for name in (region.key, region.to_name)]
     for name in (*named, column):
@@ -297,10 +292,8 @@ def _key_of(data: dict[str, Any], regions: Sequence[_Region], column: str) -> st
         ]
     if len(candidates) == 1:
         return candidates[0]
-    there = ", ".join(f"'{key}'" for key in texts) or "no string"
-    raise AnnotationError(
-        f"which key of its data is the text? There is {there}; name it with --text-column"
-    )
+    keys = ", ".join(f"'{key}'" for key in texts) or "none"
+    raise AnnotationError(Errors.RNN155.format(keys=keys))
 
 
 def _quotes(text: str, value: dict[str, Any]) -> bool:
@@ -321,7 +314,7 @@ def _parsed(
     entities: list[EntitySpan] = []
     notices: list[str] = []
     problems: list[str] = []
-    encodable(text, "the text")
+    encodable(text, "The text")
     for region in regions:
         try:
             entities += _entities(text, region.value, reading, notices)
@@ -346,10 +339,10 @@ def _entities(
     """Read a region: an entity for each of its labels."""
     start, end = value.get("start"), value.get("end")
     if _refused(value) or (isinstance(start, str) and start.startswith("/")):
-        raise AnnotationError(_html("HyperText"))
+        raise AnnotationError(Errors.RNN153.format(tag="HyperText"))
     labels = value.get("labels", [])
     if not isinstance(labels, list):
-        raise AnnotationError(f"'labels' must be a list, but got {shown(labels)}")
+        raise AnnotationError(Errors.RNN118.format(what="'labels'", received=shown(labels)))
     quoted = value.get("text")
     if not labels:
         notices.append(f"a region without a label, {shown(quoted)}; left missing")
@@ -359,7 +352,7 @@ def _entities(
         if reading.offsets == UTF16:
             span = other
         elif isinstance(quoted, str) and not _same(text, span, quoted):
-            # Versions before 1.5 counted as JavaScript does.
+            # Versions before 1.5 counted in UTF-16, as JavaScript does.
             if reading.offsets == AUTO and _same(text, other, quoted):
                 span = other
                 notices.append(f"{shown(quoted)} has offsets in UTF-16; they were converted")
@@ -370,5 +363,5 @@ def _entities(
 
 
 def _same(text: str, span: EntitySpan, quoted: str) -> bool:
-    """Compare a span with what the export says it is, where line breaks are written out."""
+    """Compare a span with its text in the export, where line breaks are written out."""
     return span[0] >= 0 and text[span[0] : span[1]].split() == quoted.replace("\\n", "\n").split()

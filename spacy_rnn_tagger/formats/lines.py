@@ -1,4 +1,4 @@
-"""Formats with a record a line, and how much of a file each record takes."""
+"""Formats with one record per line, and the share of the file that each record takes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ Parsed = tuple[str, dict[str, Any], Annotation | None]  # text, meta, annotation
 
 
 class LineFormat(Format):
-    """A format with a record in each line that is not blank, in UTF-8."""
+    """A format in UTF-8 with one record in each line that is not blank."""
 
     unit: ClassVar[str] = "line"
 
@@ -23,19 +23,19 @@ class LineFormat(Format):
 
         Args:
             line: The line, without its line end.
-            reading: How it is read.
+            reading: The settings.
 
         Returns:
-            The text, what else the record has, and its annotation, if it is asked for.
+            The text, the record's other values, and, if requested, its annotation.
 
         Raises:
-            AnnotationError: It can't be read.
-            ValueError: Likewise; the kind of the error is then part of its description.
+            AnnotationError: The line can't be read.
+            ValueError: The line can't be read; the description then includes the error's type.
         """
         raise NotImplementedError(f"{self.name} is not read")
 
     def split_cr(self, reading: Reading) -> bool:
-        """Tell whether a carriage return alone ends a line too, as in text from old editors."""
+        """Tell whether a carriage return alone also ends a line, as in text from old editors."""
         return True
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
@@ -67,7 +67,7 @@ class LineFormat(Format):
 
 
 def _is_blank(line: bytes) -> bool:
-    """Tell whether a line has nothing but whitespace of any alphabet, none of which is a name."""
+    """Tell whether a line has nothing but whitespace of any alphabet."""
     return not line.decode("utf-8", "replace").strip()
 
 
@@ -80,7 +80,7 @@ def _described(error: ValueError | RecursionError, reading: Reading) -> str:
 
 
 class _Metered:
-    """An open file that counts the bytes read from it, compressed if it is."""
+    """An open file that counts the bytes read from it, before decompression."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.position = file, 0
@@ -96,7 +96,7 @@ class _Metered:
             yield line
 
     def share_out(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Give each record the bytes since the one before it, and the last one the rest."""
+        """Assign each record the bytes since the one before it, and the rest to the last one."""
         held, before = None, 0
         for record in records:
             if held is not None:

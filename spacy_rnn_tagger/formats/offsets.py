@@ -1,41 +1,47 @@
-"""Offsets as annotation tools write them: in characters, or in the 16-bit units of JavaScript."""
+"""Offsets as annotation tools write them: in characters, or in JavaScript's 16-bit units."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import check_choice, excerpt
+from ..errors import Errors, check_choice, excerpt
 from ..types import EntitySpan
 from .record import AnnotationError
 
-# How a tool may count. A character beyond U+FFFF, such as an emoji, is two units of UTF-16.
+# What offsets may count. A character above U+FFFF, such as an emoji, is two units of UTF-16.
 AUTO, CHARACTERS, UTF16 = "auto", "characters", "utf-16"
 OFFSETS = (AUTO, CHARACTERS, UTF16)
 
 
 def check_offsets(received: str) -> None:
-    """Raise ValueError unless `received` is a way to count offsets."""
+    """Raise ValueError unless `received` is one of `OFFSETS`."""
     check_choice("offsets", received, OFFSETS)
 
 
+def shown(value: Any) -> str:
+    """Write a value for a message, or its beginning if it is long."""
+    written = repr(value)
+    return written if len(written) <= 80 else f"{written[:80]}..."
+
+
 def encodable(text: str, what: str) -> str:
-    """Return a text that can be written in UTF-8.
+    """Check that a text can be written in UTF-8.
 
     Args:
         text: The text.
-        what: What messages call it.
+        what: The text's name in messages.
 
     Returns:
         The text.
 
     Raises:
-        AnnotationError: It has half of a surrogate pair.
+        AnnotationError: The text has half of a surrogate pair.
     """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         code = rf"\u{ord(text[error.start]):04x}"
         raise AnnotationError(
-            f"{what} has half of a character, {code}, as its character {error.start}"
+            Errors.RNN121.format(what=what, code=code, place=error.start)
         ) from None
     return text
 
@@ -44,11 +50,11 @@ def entity_span(values: Sequence[Any], received: Any) -> EntitySpan:
     """Check start, end and label.
 
     Args:
-        values: The three.
+        values: The three values.
         received: What the file has, for the message.
 
     Returns:
-        The same, with the right types.
+        The same values, with the right types.
 
     Raises:
         AnnotationError: They are not two whole numbers and a string.
@@ -57,12 +63,9 @@ def entity_span(values: Sequence[Any], received: Any) -> EntitySpan:
         case [bool(), _, _] | [_, bool(), _]:
             pass
         case [int(start), int(end), str(label)] if label:
-            return start, end, encodable(label, "a label")
+            return start, end, encodable(label, "A label")
     shown = repr(received)
-    raise AnnotationError(
-        "an entity must have start, end and label, but got "
-        + excerpt(shown, 0, len(shown), around=80)
-    )
+    raise AnnotationError(Errors.RNN120.format(received=excerpt(shown, 0, len(shown), around=80)))
 
 
 def has_pairs(text: str) -> bool:
@@ -78,7 +81,7 @@ def to_utf16(text: str, place: int) -> int:
 def from_utf16(text: str, place: int) -> int:
     """Turn a place in units of UTF-16 into one in characters.
 
-    A place within a pair becomes the one behind it, and a place behind the text stays behind it.
+    A place within a pair becomes the one after it, and a place after the text stays after it.
     """
     units = 0
     for i, char in enumerate(text):
@@ -99,7 +102,7 @@ def span_from_utf16(text: str, span: EntitySpan) -> EntitySpan:
 
 
 def cuts_words(text: str, span: EntitySpan) -> bool:
-    """Tell whether a span can't be meant: it is not in the text, or begins or ends in a word."""
+    """Tell whether a span is implausible: it is not in the text, or begins or ends in a word."""
     start, end, _ = span
     if not 0 <= start < end <= len(text) or text[start].isspace() or text[end - 1].isspace():
         return True

@@ -1,4 +1,4 @@
-"""Parquet: a row a record."""
+"""Parquet: one row per record."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..errors import described
+from ..errors import Errors, described
 from ..io import printable
 from . import storage
 from .base import Format, Reading, Role
@@ -18,19 +18,19 @@ _BATCH = 1024  # rows
 
 
 class Parquet(Format):
-    """Columns; written with nested entities, and with what else a record had as JSON in "meta"."""
+    """Columns. Entities are written nested, and a record's other values as JSON in "meta"."""
 
     name = "parquet"
     suffixes = (".parquet",)
     roles = frozenset({Role.TEXTS, Role.OUTPUT})
-    compressed = False  # its columns are
+    compressed = False  # its columns are compressed
 
     def prepare(self) -> None:
-        """Import pyarrow, without which each record would fail."""
+        """Import pyarrow; without it, each record would fail."""
         import pyarrow.parquet  # noqa: F401
 
     def check(self, source: str, reading: Reading) -> None:
-        """Check whether the file is Parquet and has the text's column."""
+        """Check that the file is Parquet and has one column for the text."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -38,10 +38,14 @@ class Parquet(Format):
             with storage.open_binary(source) as file:
                 names = pq.read_schema(file).names
         except (OSError, pa.ArrowException) as error:
-            raise ValueError(f"{source}: {error}") from None
-        if names.count(reading.column) != 1:
-            many = "no column" if reading.column not in names else "more than one column"
-            raise ValueError(f"{source} has {many} '{reading.column}', but {', '.join(names)}.")
+            raise ValueError(Errors.RNN108.format(path=source, reason=error)) from None
+        column, count = reading.column, names.count(reading.column)
+        if count == 0:
+            known = ", ".join(names)
+            raise ValueError(Errors.RNN109.format(path=source, column=column, names=known))
+        if count > 1:
+            known = ", ".join(names)
+            raise ValueError(Errors.RNN110.format(path=source, column=column, names=known))
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
         """Read a record from each row."""
@@ -55,11 +59,11 @@ class Parquet(Format):
                 for batch in file.iter_batches(batch_size=_BATCH):
                     for row in _rows(batch):
                         number += 1
-                        # What doesn't divide is the first row's.
+                        # The first row gets the remainder.
                         share = n_bytes + rest if number == 1 else n_bytes
                         yield replace(_record(source, number, row, reading.column), n_bytes=share)
         except (OSError, pa.ArrowException) as error:
-            raise OSError(f"{source} is damaged: {error}") from error
+            raise OSError(Errors.RNN108.format(path=source, reason=error)) from error
 
     def row(self, record: Record, doc: Doc) -> dict[str, Any]:
         """Build a row of the columns."""
@@ -92,7 +96,7 @@ class Parquet(Format):
 
 
 def _record(source: str, number: int, row: dict[str, Any] | Exception, column: str) -> Record:
-    """Make a record from a row, or from the reason why it can't be read."""
+    """Build a record from a row, or from the error if it can't be read."""
     name, raw = printable(source), None
     try:
         if isinstance(row, Exception):
@@ -108,7 +112,7 @@ def _record(source: str, number: int, row: dict[str, Any] | Exception, column: s
 
 
 def _rest(row: dict[str, Any] | Exception, column: str) -> dict[str, Any]:
-    """Return what a row has beside a text that can't be read."""
+    """Return the other values of a row whose text can't be read."""
     if isinstance(row, Exception):
         return {}
     try:
@@ -118,7 +122,7 @@ def _rest(row: dict[str, Any] | Exception, column: str) -> dict[str, Any]:
 
 
 def _rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
-    """Turn a batch into rows; where a value can't be turned, row by row."""
+    """Turn a batch into rows; if a value can't be converted, row by row."""
     try:
         rows = batch.to_pylist()
     except Exception:
@@ -134,7 +138,7 @@ def _row(batch: Any, i: int) -> dict[str, Any] | Exception:
 
 
 def _value(cell: Any) -> Any:
-    """Turn a cell into a value: a string that is not UTF-8 into bytes."""
+    """Turn a cell into a value; a string that is not UTF-8 becomes bytes."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""Spans of characters placed on tokens, and what is done with those that don't fit."""
+"""Spans of characters placed on tokens, and the treatment of those that don't fit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from ..errors import check_choice, excerpt
+from ..errors import Errors, check_choice, excerpt
 from ..pipeline.label_sets import UNKNOWN
 from ..types import EntitySpan
 from .record import AnnotationError
@@ -14,23 +14,22 @@ from .record import AnnotationError
 ERROR, MISSING, EXPAND, LONGEST, FIRST = "error", "missing", "expand", "longest", "first"
 MISALIGNED = (ERROR, MISSING, EXPAND)
 OVERLAPPING = (ERROR, MISSING, LONGEST, FIRST)
-_TOKENS = 6  # how many a message shows
+_TOKENS = 6  # shown in a message
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What is done with spans that don't fit.
+    """How spans that don't fit are handled.
 
     Attributes:
-        misaligned: With those that don't begin and end at the boundary of a token: "error",
+        misaligned: The treatment of spans that don't begin and end at token boundaries: "error",
             "missing" (nothing is known about their tokens) or "expand" (to whole tokens).
-        overlapping: With those that overlap: "error", "missing", or keep the "longest" or the
-            "first" one.
-        incorrect_spans_key: The span group that gets the spans that annotators rejected; None for
-            none.
+        overlapping: The treatment of spans that overlap: "error", "missing", or keep the "longest"
+            or the "first" one.
+        incorrect_spans_key: The span group for spans that annotators rejected; None for none.
 
     Raises:
-        ValueError: A value is not among the allowed ones.
+        ValueError: A value is not allowed.
     """
 
     misaligned: str = ERROR
@@ -41,14 +40,14 @@ class Placement:
         check_choice("misaligned", self.misaligned, MISALIGNED)
         check_choice("overlapping", self.overlapping, OVERLAPPING)
         if self.incorrect_spans_key == "":
-            raise ValueError("incorrect-spans-key must not be empty.")
+            raise ValueError(Errors.RNN112)
 
 
 class _Found(NamedTuple):
-    """A span of the file.
+    """A span in the file.
 
     Attributes:
-        order: Its position in the file.
+        order: Its position among the spans of the file.
         characters: The span in characters.
         span: The span in tokens.
     """
@@ -63,9 +62,9 @@ class Placed:
     """Spans on tokens.
 
     Attributes:
-        entities: Those that are entities; none overlaps another.
+        entities: The entities; none overlaps another.
         unknown: Spans about which nothing is known. They may overlap entities.
-        notices: What was changed or dropped, a line each.
+        notices: What was changed or dropped, one line each.
     """
 
     entities: list[Span] = field(default_factory=list)
@@ -80,13 +79,13 @@ def place(doc: Doc, offsets: Iterable[EntitySpan], how: Placement) -> Placed:
         doc: The doc.
         offsets: (start character, end character, label) of each span, in the file's order. Exact
             duplicates are dropped.
-        how: What is done with spans that don't fit. Those beyond the text are always errors.
+        how: The treatment of spans that don't fit. Spans outside the text are always errors.
 
     Returns:
         The spans.
 
     Raises:
-        AnnotationError: Spans don't fit.
+        AnnotationError: Spans don't fit, and that is an error.
     """
     placed = Placed()
     problems: list[str] = []
@@ -94,7 +93,7 @@ def place(doc: Doc, offsets: Iterable[EntitySpan], how: Placement) -> Placed:
     first: dict[EntitySpan, int] = {}
     for order, characters in enumerate(offsets):
         if characters in first:
-            placed.notices.append(_line(doc, characters, "is there twice; kept once"))
+            placed.notices.append(_line(doc, characters, "appears twice; kept once"))
         first.setdefault(characters, order)
     before: EntitySpan | None = None
     for characters in sorted(first):
@@ -102,13 +101,28 @@ def place(doc: Doc, offsets: Iterable[EntitySpan], how: Placement) -> Placed:
         overlaps = before is not None and before[1] > start
         inside = 0 <= start < end <= len(doc.text)
         span = doc.char_span(start, end, label=label) if inside else None
-        if span is None:
-            wrong = f"does not align with {_tokens(doc, start, end)}"
-            wide = expanded(doc, characters) if inside else None
-            if not inside or how.misaligned == ERROR:
-                problems.append(_line(doc, characters, wrong))
+        if not inside:
+            problems.append(
+                Errors.RNN133.format(
+                    span=_located(doc, characters),
+                    length=len(doc.text),
+                    context=_context(doc, characters),
+                )
+            )
+        elif span is None:
+            tokens = _tokens(doc, start, end)
+            wrong = f"does not align with {tokens}"
+            wide = expanded(doc, characters)
+            if how.misaligned == ERROR:
+                problems.append(
+                    Errors.RNN132.format(
+                        span=_located(doc, characters),
+                        tokens=tokens,
+                        context=_context(doc, characters),
+                    )
+                )
             elif wide is None:
-                placed.notices.append(_line(doc, characters, "has whitespace only; dropped"))
+                placed.notices.append(_line(doc, characters, "is only whitespace; dropped"))
             elif how.misaligned == MISSING:
                 placed.unknown.append(wide)
                 placed.notices.append(_line(doc, characters, f"{wrong}; left missing"))
@@ -120,7 +134,13 @@ def place(doc: Doc, offsets: Iterable[EntitySpan], how: Placement) -> Placed:
                 placed.notices.append(_line(doc, characters, changed))
         elif overlaps and how.overlapping == ERROR:
             assert before is not None
-            problems.append(_line(doc, characters, f"overlaps {_named(doc, before)}"))
+            problems.append(
+                Errors.RNN134.format(
+                    span=_located(doc, characters),
+                    other=_named(doc, before),
+                    context=_context(doc, characters),
+                )
+            )
         else:
             found.append(_Found(first[characters], characters, span))
         if before is None or end > before[1]:
@@ -156,7 +176,13 @@ def _separate(
             continue
         overlaps = f"overlaps {_named(doc, other.characters)}"
         if overlapping == ERROR:  # only once both are expanded to the same tokens
-            problems.append(_line(doc, each.characters, f"{overlaps} when expanded to tokens"))
+            problems.append(
+                Errors.RNN135.format(
+                    span=_located(doc, each.characters),
+                    other=_named(doc, other.characters),
+                    context=_context(doc, each.characters),
+                )
+            )
         elif overlapping == MISSING:
             dropped |= {each.order, other.order}
             owner.update({i: each for i in tokens if i not in owner})
@@ -184,12 +210,17 @@ def expanded(doc: Doc, characters: EntitySpan) -> Span | None:
 
 
 def _line(doc: Doc, characters: EntitySpan, what: str) -> str:
-    """Write what is to be said about a span, in a line."""
+    """Write a line about a span."""
+    return f"{_located(doc, characters)} {what} in {_context(doc, characters)}"
+
+
+def _located(doc: Doc, characters: EntitySpan) -> str:
     start, end, label = characters
-    return (
-        f"{_quoted(doc.text, start, end)} ({label}, characters {start} to {end}) {what} "
-        f"in {excerpt(doc.text, start, end)!r}"
-    )
+    return f"{_quoted(doc.text, start, end)} ({label}, characters {start} to {end})"
+
+
+def _context(doc: Doc, characters: EntitySpan) -> str:
+    return repr(excerpt(doc.text, *characters[:2]))
 
 
 def _named(doc: Doc, characters: EntitySpan) -> str:
@@ -202,12 +233,9 @@ def _quoted(text: str, start: int, end: int) -> str:
 
 
 def _tokens(doc: Doc, start: int, end: int) -> str:
-    """Write the tokens at a place in a message, the first and the last ones if they are many."""
-    length = len(doc.text)
-    start = min(max(start, 0), length - 1)
-    end = min(max(end, start + 1), length)
-    found = doc.char_span(start, end, alignment_mode="expand") if length else None
+    """Write the tokens at a place in the text; if they are many, the first and the last ones."""
+    found = doc.char_span(start, end, alignment_mode="expand")
     tokens = [repr(excerpt(token.text, 0, len(token))) for token in (found or doc[:_TOKENS])]
     if len(tokens) > _TOKENS:
         tokens[_TOKENS // 2 : -_TOKENS // 2] = ["..."]
-    return f"the tokens {' '.join(tokens)}" if tokens else "an empty text"
+    return f"the tokens {' '.join(tokens)}"

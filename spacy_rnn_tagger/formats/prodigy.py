@@ -1,4 +1,4 @@
-"""Prodigy's JSON Lines: what `prodigy db-out` writes, and what its recipes read."""
+"""Prodigy's JSON Lines, as `prodigy db-out` writes and its recipes read them."""
 
 from spacy.tokens import Doc
 
@@ -12,7 +12,7 @@ from .sample import Sample
 class Prodigy(JSONL):
     """`{"text": "Delhi", "spans": [{"start": 0, "end": 5, "label": "GPE"}], "answer": "accept"}`.
 
-    It is read as other JSON Lines are, which know answers too.
+    Reading is the same as for other JSON Lines, which may have answers too.
     """
 
     name = "prodigy"
@@ -20,14 +20,14 @@ class Prodigy(JSONL):
     roles = frozenset({Role.ANNOTATED, Role.OUTPUT})
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise the keys of answers."""
+        """Recognise the keys for answers."""
         lines = sample.text.lstrip().startswith("{")
         return lines and any(is_answer(each) for each in sample.items)
 
     def row(self, record: Record, doc: Doc) -> bytes:
-        """Write a task: its spans, each with its confidence as its score.
+        """Write a task with its spans. The score of a span is its confidence.
 
-        Prodigy shows `meta`, which has the lowest confidence as its score.
+        Prodigy shows `meta`, whose score is the lowest confidence.
         """
         row = row_of(record, doc)
         spans = []

@@ -1,4 +1,4 @@
-"""A record: a text, where it comes from, and what a file says about its entities."""
+"""A record: a text, its source, and what a file says about its entities."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from ..errors import listed
 from ..types import EntitySpan
 
-ACCEPT = "accept"  # Prodigy's word for an answer that says yes
+ACCEPT = "accept"  # Prodigy's word for a positive answer
 
 
 class AnnotationError(ValueError):
-    """Annotation that can't be used: what is wrong with it, an argument for each problem."""
+    """Annotation that can't be used. Each argument describes one problem."""
 
     def __str__(self) -> str:
         return listed(self.args, indent="")
@@ -20,18 +20,18 @@ class Annotation(NamedTuple):
     """What a file says about the entities of a text.
 
     Attributes:
-        entities: (start character, end character, label) of each entity; "?" as a label says that
+        entities: (start character, end character, label) of each entity. The label "?" means that
             nothing is known about the span.
-        rejected: The same of spans that are not what their label says.
-        complete: Whether all other tokens are outside of entities, except in rejected spans. If
-            not, nothing is known about them.
-        answer: What the annotator said about the record. It counts only if it is `ACCEPT`.
-        annotator: Who annotated it; None if the file does not say.
-        item: What the annotation tool calls the text that annotators had before them. Records with
-            the same item are annotations of one text. None if the file has no such name.
-        ignored: A description of each thing in the record that is no annotation of entities, such
-            as a relation. They are counted.
-        notices: What a user should know about the record, a line each.
+        rejected: The same for spans that annotators rejected: they are not what their label says.
+        complete: Whether all other tokens are outside entities, except in rejected spans. If not,
+            nothing is known about them.
+        answer: The annotator's answer about the record. Only `ACCEPT` counts.
+        annotator: The annotator; None if the file names none.
+        item: The annotation tool's name for the text that annotators saw. Records with the same
+            item are annotations of one text. None if the file has no such name.
+        ignored: A description of each item in the record other than entities, such as a relation.
+            They are counted.
+        notices: What users should know about the record, one line each.
     """
 
     entities: list[EntitySpan]
@@ -45,11 +45,11 @@ class Annotation(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """The tokens of a text, where a file has them.
+    """The tokens of a text, if a file has them.
 
     Attributes:
         words: The tokens.
-        spaces: Whether a space follows each of them; None if the file does not say.
+        spaces: Whether a space follows each token; None if the file doesn't say.
     """
 
     words: list[str]
@@ -58,19 +58,19 @@ class Tokens(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """A text and where it comes from.
+    """A text and its source.
 
     Attributes:
-        source: Its file, a path or a URL.
-        number: Its line, row or position in the file, from 1.
-        text: Empty if it can't be read.
-        meta: What else the record has, in values that JSON can hold.
-        error: Why it can't be read.
-        raw: What can't be read, without its line end.
-        n_bytes: How much of the file it takes.
-        annotation: Its entities; None if it was read as text alone, or has an error.
-        where: What messages call it; empty for the format's unit and the number.
-        tokens: Its tokens; None if the text is to be tokenised.
+        source: The file, a path or a URL.
+        number: The line, row or position in the file, from 1.
+        text: The text; empty if the record can't be read.
+        meta: The record's other values, as JSON can hold them.
+        error: Why the record can't be read; None if it can.
+        raw: The content that can't be read, without its line end.
+        n_bytes: The record's share of the file's size, in bytes.
+        annotation: The entities; None if the record was read as text alone, or can't be read.
+        where: The record's name in messages; empty for the format's unit and the number.
+        tokens: The tokens; None if the text is still to be tokenised.
     """
 
     source: str

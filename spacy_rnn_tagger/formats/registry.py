@@ -1,8 +1,8 @@
-"""All formats: by name, by a file's suffix, and recognised by a file's content."""
+"""All formats: found by name, by a file's suffix, and by a file's content."""
 
 from collections.abc import Iterator
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
 from ..io import is_compressed, printable, suffix_of
 from .base import Format, Role
 from .brat import Brat
@@ -20,7 +20,7 @@ from .spacy_json import SpacyJSON
 from .text import Text
 
 # A new format is one more line here. Where two with the same role share a suffix, the first one
-# reads files that end in it, unless the content of a file says which one it has.
+# reads files that end in it, unless the content of a file decides.
 FORMATS: tuple[Format, ...] = (
     Text(),
     Inline(),
@@ -46,13 +46,13 @@ def by_name(name: str, *roles: Role) -> Format:
 
     Args:
         name: The name.
-        roles: What it must be good for, one of them.
+        roles: The roles, of which the format must have at least one.
 
     Returns:
         The format.
 
     Raises:
-        ValueError: There is no such format with one of these roles.
+        ValueError: No format of that name has one of these roles.
     """
     named = {each.name: each for each in formats_for(*roles)}
     check_choice("format", name, named)
@@ -64,10 +64,10 @@ def by_suffix(file: str, *roles: Role) -> Format | None:
 
     Args:
         file: A path or a URL.
-        roles: What the format must be good for, one of them.
+        roles: The roles, of which the format must have at least one.
 
     Returns:
-        The format, or None if none of these has the suffix.
+        The format, or None if no such format has the suffix.
     """
     suffix, packed = suffix_of(file), is_compressed(file)
     for each in formats_for(*roles):
@@ -77,25 +77,25 @@ def by_suffix(file: str, *roles: Role) -> Format | None:
 
 
 def recognised(file: str, *roles: Role) -> Format | None:
-    """Find the format of a file by its content and, where that says too little, by its suffix.
+    """Find the format of a file by its content and, where that leaves it open, by its suffix.
 
     Args:
         file: A path or a URL.
-        roles: What the format must be good for, one of them.
+        roles: The roles, of which the format must have at least one.
 
     Returns:
-        The format, or None if it is none of these.
+        The format, or None if the file is in no such format.
 
     Raises:
-        AnnotationError: Its content fits several formats.
-        OSError: It can't be read, or is damaged.
+        AnnotationError: The content fits several formats.
+        OSError: The file can't be read, or is damaged.
     """
     sample = Sample.of(file)
     answers = {each: each.recognises(sample) for each in formats_for(*roles)}
     certain = [each for each, answer in answers.items() if answer]
     if len(certain) > 1:
         names = " or ".join(each.name for each in certain)
-        raise AnnotationError(f"{printable(file)} may be {names}; say which with --format")
+        raise AnnotationError(Errors.RNN103.format(path=printable(file), formats=names))
     if certain:
         return certain[0]
     packed = is_compressed(file)
@@ -107,7 +107,7 @@ def recognised(file: str, *roles: Role) -> Format | None:
 
 
 def known_suffixes(*roles: Role) -> str:
-    """List for a message what the name of a file with one of the roles ends in."""
+    """List for a message the suffixes of files with one of the roles."""
     suffixes: dict[str, bool] = {}
     for each in formats_for(*roles):
         for suffix in each.suffixes:

@@ -1,4 +1,4 @@
-"""One doc of several annotations of its text."""
+"""Resolving several annotations of a text to one doc."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,25 +18,26 @@ RESOLVE = (MISSING, FIRST, MAJORITY, UNION)
 
 
 class Resolver:
-    """Resolves annotations of one text to one doc, and keeps account of agreement.
+    """Resolves annotations of a text to one doc, and measures agreement.
 
     Attributes:
-        agreement: How far annotators agree.
-        notices: What they disagree on, a line each.
+        agreement: The agreement between annotators.
+        notices: Their disagreements, one line each.
     """
 
     def __init__(self, how: str | None, incorrect_spans_key: str | None = None) -> None:
         """Create a resolver.
 
         Args:
-            how: What becomes of annotation on which annotators disagree: it is "missing", that of
-                the "first" or of the "majority", or the "union" of all. None for "missing", and
-                only where a tool says that a text has several annotators: otherwise, the same text
-                again is another doc, which corpora of short texts have many of.
-            incorrect_spans_key: The span group with the spans that annotators rejected.
+            how: The resolution of disagreements: "missing" leaves the tokens without annotation,
+                "first" follows the first annotator, "majority" the majority, and "union" keeps all
+                spans. None for "missing", but only if a tool says that a text has several
+                annotators. Otherwise, a repeated text makes another doc, as is common in corpora of
+                short texts.
+            incorrect_spans_key: The span group for spans that annotators rejected.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: `how` is none of these.
         """
         if how is not None:
             check_choice("resolve", how, RESOLVE)
@@ -50,11 +51,11 @@ class Resolver:
         """Resolve annotations.
 
         Args:
-            annotated: Docs with what is known about their annotators.
+            annotated: Docs, with what is known about their annotators.
 
         Yields:
-            A doc for each text, in the order of their first annotations. Where no annotation can
-            have several annotators, each comes as soon as it is read.
+            A doc for each text, in the order of their first annotations. As long as no text can
+            have several annotators, docs are yielded as soon as they are read.
         """
         groups: dict[object, list[Annotated]] = {}
         for number, each in enumerate(annotated):
@@ -69,7 +70,7 @@ class Resolver:
                 yield self._resolve(group)
 
     def _is_alone(self, each: Annotated) -> bool:
-        """Tell whether no other annotation can be of the same text."""
+        """Tell whether no other annotation can belong to the same text."""
         return not self._everything and (each.item is None or each.annotator is None)
 
     def _text(self, each: Annotated) -> object:
@@ -123,12 +124,12 @@ _FATES = {MISSING: "left missing", FIRST: "dropped", MAJORITY: "dropped", UNION:
 
 
 class _Voice:
-    """What one annotator says.
+    """The annotation of a text by one annotator.
 
     Attributes:
-        name: Who says it.
-        labels: The label of each token, "" outside; None if nothing is known.
-        spans: Its entities, in tokens.
+        name: The annotator.
+        labels: The label of each token, "" outside entities; None if nothing is known.
+        spans: The entities, in tokens.
     """
 
     def __init__(self, name: str, doc: Doc) -> None:
@@ -140,14 +141,14 @@ class _Voice:
         self.spans = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
 
     def add(self, other: "_Voice") -> None:
-        """Add what the same annotator says elsewhere, of a span that was asked for alone."""
+        """Add the same annotator's answer about a single span of the text."""
         free = {i for i, label in enumerate(self.labels) if label is None}
         self.spans |= {span for span in other.spans if free.issuperset(range(*span[:2]))}
         for i in free:
             self.labels[i] = other.labels[i]
 
     def knows(self, span: EntitySpan) -> bool:
-        """Tell whether anything is known about a token of a span."""
+        """Tell whether anything is known about a token in a span."""
         return any(label is not None for label in self.labels[span[0] : span[1]])
 
 
@@ -156,7 +157,7 @@ def _named(group: Iterable[Annotated]) -> set[str]:
 
 
 def _voices(group: Iterable[Annotated]) -> list[_Voice]:
-    """Collect what each annotator says; who has no name is called by the file."""
+    """Collect each annotator's annotation; those without a name are named after the file."""
     voices: dict[str, _Voice] = {}
     for each in group:
         name = each.annotator
@@ -172,7 +173,7 @@ def _voices(group: Iterable[Annotated]) -> list[_Voice]:
 
 
 def _kept(voices: Sequence[_Voice], how: str) -> set[EntitySpan]:
-    """Choose the entities of the resolved doc; none overlaps another."""
+    """Choose the entities for the resolved doc; none overlaps another."""
     if how == FIRST:
         return voices[0].spans
     votes = Counter(span for voice in voices for span in voice.spans)
@@ -193,7 +194,7 @@ def _kept(voices: Sequence[_Voice], how: str) -> set[EntitySpan]:
 
 
 def _set(doc: Doc, voices: Sequence[_Voice], kept: set[EntitySpan], how: str) -> None:
-    """Set the entities of a doc; what is neither in them nor agreed to be outside is missing."""
+    """Set a doc's entities. Tokens neither in them nor agreed to be outside are left missing."""
     known = np.array([[label is not None for label in voice.labels] for voice in voices])
     outside = np.array([[label == "" for label in voice.labels] for voice in voices])
     if how == MAJORITY:

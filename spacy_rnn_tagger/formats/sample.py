@@ -1,4 +1,4 @@
-"""The beginning of a file, from which formats recognise their own."""
+"""The beginning of a file, by which formats recognise their own files."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..errors import Errors
 from ..io import decompressed, raw_content, suffix_of
 from . import storage
 
@@ -21,9 +22,9 @@ class Sample:
     """The beginning of a file.
 
     Attributes:
-        name: The file.
-        raw: Its first bytes, decompressed, without a byte-order mark.
-        whole: Whether that is all of it.
+        name: The file's name.
+        raw: The first bytes, decompressed, without a byte-order mark.
+        whole: Whether that is the whole file.
     """
 
     name: str
@@ -35,22 +36,20 @@ class Sample:
         """Read the beginning of a file.
 
         Raises:
-            OSError: It can't be read, or is damaged.
+            OSError: The file can't be read, or is damaged.
         """
         with storage.errors_named(name), storage.open_binary(name) as file:
             try:
                 raw = decompressed(file, name).read(_HEAD + 1)
-            except EOFError as error:
-                raise OSError(f"{name} is damaged: {error}") from error
-            except OSError as error:
-                if error.errno is not None:
+            except (EOFError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
                     raise
-                raise OSError(f"{name} is damaged: {error}") from error
+                raise OSError(Errors.RNN201.format(name=name, reason=error)) from error
         return cls(name, raw[:_HEAD].removeprefix(_BOM), len(raw) <= _HEAD)
 
     @property
     def suffix(self) -> str:
-        """The suffix of the file's name, without the one of a compressed file."""
+        """The suffix of the file's name, without that of a compressed file."""
         return suffix_of(self.name)
 
     @cached_property
@@ -60,13 +59,13 @@ class Sample:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines of the beginning, of which the last one is whole."""
+        """The complete lines of the beginning."""
         lines = self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return lines if self.whole else lines[:-1]
 
     @cached_property
     def items(self) -> list[Any]:
-        """The first values of a JSON array or of JSON Lines; none if the file has no JSON."""
+        """The first values in a JSON array or in JSON Lines; none if the file has no JSON."""
         found = list(_items(self.text))
         if found or self.whole or not self.text.lstrip().startswith(("{", "[{", "[[")):
             return found
@@ -74,7 +73,7 @@ class Sample:
             return list(_items(raw_content(file, self.name).decode("utf-8", "replace")))
 
     def has_file(self, name: str) -> bool:
-        """Tell whether there is a file with another name."""
+        """Tell whether a file of another name exists."""
         return storage.is_file(name)
 
 
@@ -89,7 +88,7 @@ def is_pair(value: Any) -> bool:
 
 
 def _items(text: str) -> Iterator[Any]:
-    """Read JSON values up to the first one that is malformed or cut."""
+    """Read JSON values up to the first one that is malformed or cut off."""
     decoder = json.JSONDecoder()
     at, found = _skip(text, 0), 0
     while at < len(text) and text[at] in "{[" and found < _ITEMS:
@@ -107,7 +106,7 @@ def _items(text: str) -> Iterator[Any]:
 
 
 def _elements(text: str, at: int, decoder: json.JSONDecoder) -> Iterator[Any]:
-    """Read the first elements of an array whose end is not there."""
+    """Read the first elements of an array that is cut off."""
     for _ in range(_ITEMS):
         try:
             value, end = decoder.raw_decode(text, _skip(text, at))

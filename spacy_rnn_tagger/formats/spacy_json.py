@@ -1,8 +1,8 @@
-"""JSON that spaCy v2 was trained on: its own format, and the simple one of its examples.
+"""JSON for training spaCy v2: its own format, and the simple one in its examples.
 
-Its own has paragraphs, sentences and tokens with BILUO tags. The simple one is a list of
-`["text", {"entities": [[0, 8, "FAC"]]}]`, in which many corpora were written by hand. Objects with
-"text" and "entities" or "spans" in an array are read as well; a line each, they are `jsonl`.
+The former has paragraphs, sentences and tokens with BILUO tags. The latter is a list of
+`["text", {"entities": [[0, 8, "FAC"]]}]`, in which many corpora were written by hand. An array of
+objects with "text" and "entities" or "spans" is read too; one per line, such objects are `jsonl`.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ from typing import Any
 
 from spacy.util import get_words_and_spaces
 
+from ..errors import Errors
 from ..io import printable
 from . import storage
 from .base import Format, Reading, Role
-from .json_records import Item, Parsed, items_of, objects, shown
+from .json_records import Item, Parsed, items_of, objects
 from .jsonl import annotation_of, has_spans, is_answer
-from .offsets import encodable, entity_span
+from .offsets import encodable, entity_span, shown
 from .record import Annotation, AnnotationError, Record, Tokens
 from .sample import Sample, is_pair
 from .tags import REPAIRED, decode, in_characters, split_tag
@@ -38,7 +39,7 @@ class SpacyJSON(Format):
         return not lines and any(has_spans(each) or is_answer(each) for each in sample.items)
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
-        """Read a record from each paragraph or pair of a file, which is held in memory."""
+        """Read a record from each paragraph or pair in a file, which is held in memory."""
         name, n_bytes = printable(source), storage.size(source)
         for number, item in enumerate(items_of(source), start=1):
             for where, found in _records(item):
@@ -100,18 +101,15 @@ def _simple(value: Any) -> tuple[Parsed, None]:
         text, annotation = annotation_of(value)
         return Parsed(text, annotation), None
     if not is_pair(value):
-        raise AnnotationError(
-            "a record must be ['text', {'entities': [...]}] or an object with 'paragraphs', but "
-            f"got {shown(value)}"
-        )
-    text, annotated = encodable(value[0], "the text"), value[1]
+        raise AnnotationError(Errors.RNN145.format(received=shown(value)))
+    text, annotated = encodable(value[0], "The text"), value[1]
     entities = annotated.get("entities")
     if not isinstance(entities, list):
-        raise AnnotationError(f"'entities' must be a list, but got {shown(entities)}")
+        raise AnnotationError(Errors.RNN118.format(what="'entities'", received=shown(entities)))
     problems: list[str] = []
     spans = []
     for entity in entities:
-        values = entity[:3] if isinstance(entity, list) else ()  # behind them, an ID for linking
+        values = entity[:3] if isinstance(entity, list) else ()  # an ID for linking may follow
         try:
             spans.append(entity_span(values, entity))
         except AnnotationError as error:
@@ -130,14 +128,14 @@ def _paragraph(paragraph: dict[str, Any]) -> tuple[Parsed, Tokens | None]:
         for token in objects(sentence.get("tokens"), "'tokens'"):
             word, tag, space = token.get("orth"), token.get("ner"), token.get("space")
             if not isinstance(word, str) or not word:
-                raise AnnotationError(f"a token must have 'orth', but got {shown(token)}")
+                raise AnnotationError(Errors.RNN146.format(received=shown(token)))
             if tag is not None and not isinstance(tag, str):
-                raise AnnotationError(f"'ner' of a token must be a tag, but got {shown(token)}")
-            words.append(encodable(word, "a token"))
+                raise AnnotationError(Errors.RNN147.format(received=shown(token)))
+            words.append(encodable(word, "A token"))
             tags.append(tag)
             gaps.append(None if space is None else bool(space))
     if not words:
-        raise AnnotationError("a paragraph must have sentences with tokens")
+        raise AnnotationError(Errors.RNN148)
     spaces = None if None in gaps else [bool(gap) for gap in gaps]
     raw = paragraph.get("raw")
     ignored = tuple(f"'{key}' of a text" for key in ("cats", "links") if paragraph.get(key))
@@ -162,7 +160,7 @@ def _aligned(
     try:
         found, spaces = get_words_and_spaces(words, raw)
     except ValueError:
-        raise AnnotationError(f"the tokens don't make up 'raw', which is {shown(raw)}") from None
+        raise AnnotationError(Errors.RNN149.format(raw=shown(raw))) from None
     places = [i for i, word in enumerate(found) if not word.isspace()]
     kept = [i for i, word in enumerate(words) if not word.isspace()]
     where = dict(zip(kept, places, strict=True))

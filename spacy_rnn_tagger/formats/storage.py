@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import fsspec
 
-from ..errors import described
+from ..errors import Errors, described
 from ..io import check_file as check_local
 from ..io import suffix_of, write_whole
 
 _BLOCK = 1 << 20
-# What object stores call the digest of an object's content.
+# The names that object stores give to the digest of an object's content.
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c")
 
 
@@ -27,10 +27,10 @@ def is_remote(name: str) -> bool:
 
 @contextmanager
 def errors_named(name: str) -> Iterator[None]:
-    """Raise what a file system raises as an OSError that names the file.
+    """Turn whatever a file system raises into an OSError that names the file.
 
-    Those that fsspec reaches raise exceptions of their own, some of which can't be pickled and so
-    would not come back from another process.
+    The file systems behind fsspec raise exceptions of their own. Some of them can't be pickled, and
+    so would not come back from another process.
 
     Args:
         name: The file.
@@ -47,21 +47,21 @@ def errors_named(name: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if error.filename is not None:
             raise
-        raise FileNotFoundError(f"There is no {name}.") from error
+        raise FileNotFoundError(Errors.RNN206.format(path=name)) from error
     except (OSError, ValueError):
         raise
     except Exception as error:
-        raise OSError(f"{name}: {described(error)}") from error
+        raise OSError(Errors.RNN106.format(name=name, reason=described(error))) from error
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """List all files below a folder in a fixed order, also those behind links to folders.
+    """List all files below a folder in a fixed order, and follow links to folders.
 
     Args:
         folder: The folder.
 
     Yields:
-        The files, those of a folder before those in its folders.
+        The files; those in a folder come before those in its subfolders.
 
     Raises:
         OSError: A folder can't be read.
@@ -73,7 +73,7 @@ def walk(folder: Path) -> Iterator[Path]:
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True, onerror=fail):
         folders.sort()
-        if (real := Path(place).resolve()) in seen:  # a link that leads back
+        if (real := Path(place).resolve()) in seen:  # a link back to a parent
             folders.clear()
             continue
         seen.add(real)
@@ -81,15 +81,15 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def find(pattern: str) -> list[str]:
-    """List the files that a name means: itself, all below a folder, or those of a glob.
+    """List the files that a name refers to: a file, all files below a folder, or those of a glob.
 
-    A name that is there is never a glob, whatever characters it has.
+    The name of an existing file or folder is never a glob, whatever characters it has.
 
     Args:
         pattern: A path or a URL.
 
     Returns:
-        The names, sorted; none if nothing is there.
+        The names, sorted; none if nothing exists by that name.
 
     Raises:
         OSError: The file system can't be reached, or a folder can't be read.
@@ -144,7 +144,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def entries(folder: str) -> list[tuple[str, bool]]:
-    """List what is directly in a folder.
+    """List the direct contents of a folder.
 
     Args:
         folder: A path or a URL.
@@ -164,7 +164,7 @@ def entries(folder: str) -> list[tuple[str, bool]]:
 
 
 def is_folder(name: str) -> bool:
-    """Tell whether there is such a folder."""
+    """Tell whether a folder exists."""
     if not is_remote(name):
         return Path(name).is_dir()
     if _is_web(name) and suffix_of(name):
@@ -175,7 +175,7 @@ def is_folder(name: str) -> bool:
 
 
 def is_file(name: str) -> bool:
-    """Tell whether there is such a file."""
+    """Tell whether a file exists."""
     if not is_remote(name):
         return Path(name).is_file()
     with errors_named(name):
@@ -184,12 +184,12 @@ def is_file(name: str) -> bool:
 
 
 def is_below(name: str, folder: str) -> bool:
-    """Tell whether a file is in a folder or below it, however each of them is written."""
+    """Tell whether a file is in a folder or below it, however their names are written."""
     return address(folder) in address(name).parents
 
 
 def address(name: str) -> PurePosixPath:
-    """Return an absolute path that begins with the file system's name, for comparison."""
+    """Return an absolute path that begins with the file system's name, for comparing."""
     if not is_remote(name):
         return PurePosixPath("file", *Path(name).resolve().parts[1:])
     fs, path = _file_system(name)
@@ -221,15 +221,15 @@ def digest(file: IO[bytes]) -> str:
 
 
 def fingerprint(name: str, budget: int) -> str:
-    """Return what changes with a file's content.
+    """Return a string that changes with a file's content.
 
     Args:
         name: The file.
-        budget: How many bytes to read, approximately. From a longer file, blocks at equal distances
-            are read. A remote file is not read; some stores have a digest of it.
+        budget: The approximate number of bytes to read. In a longer file, blocks at equal distances
+            are read. A remote file is not read, but some stores have a digest of it.
 
     Returns:
-        A digest; empty for a remote file whose store has none.
+        A digest; empty for a remote file if the store has none.
     """
     if is_remote(name):
         with errors_named(name):
@@ -264,10 +264,10 @@ def read(name: str) -> bytes:
 
 
 def check_file(name: str) -> None:
-    """Check before long work whether a name can be that of a file to write, if it is a path.
+    """Check before long work whether a file can be written under a name, if it is a path.
 
     Raises:
-        OSError: It is a folder, or in a file.
+        OSError: The name is that of a folder, or a part of the path is a file.
     """
     if not is_remote(name):
         check_local(Path(name))
@@ -278,10 +278,10 @@ def write(name: str, content: bytes) -> None:
 
     Args:
         name: A path or a URL.
-        content: What it is to contain.
+        content: The content.
 
     Raises:
-        OSError: It can't be written.
+        OSError: The file can't be written.
     """
     if not is_remote(name):
         write_whole(Path(name), content)
@@ -291,12 +291,12 @@ def write(name: str, content: bytes) -> None:
         if "file" in _protocols(fs):
             write_whole(Path(path), content)
             return
-        fs.makedirs(fs._parent(path), exist_ok=True)  # nothing on an object store
+        fs.makedirs(fs._parent(path), exist_ok=True)  # does nothing on an object store
         fs.pipe_file(path, content)  # an object appears when it is complete
 
 
 def remove(name: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     if not is_remote(name):
         Path(name).unlink(missing_ok=True)
         return

@@ -1,12 +1,13 @@
-"""Tags of tokens: IO, IOB1, IOB2, BIOES and BILOU, read alike, and repaired where they must be."""
+"""Tags of tokens: IO, IOB1, IOB2, BIOES and BILOU, read alike, and repaired where necessary."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..errors import Errors
 from ..pipeline.label_sets import UNKNOWN
 from ..types import EntitySpan
-from .json_records import shown
+from .offsets import shown
 from .record import AnnotationError
 
 _TAG = re.compile(r"([BILUESM])-(.+)", re.DOTALL)
@@ -17,7 +18,7 @@ REPAIRED = "tag that does not fit its neighbours, repaired"
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text is a tag; one that says nothing counts too."""
+    """Tell whether a text is a tag, or stands for a missing one."""
     return text == OUTSIDE or text in _MISSING or _TAG.fullmatch(text) is not None
 
 
@@ -27,11 +28,11 @@ def is_entity_tag(text: str) -> bool:
 
 
 class Decoded(NamedTuple):
-    """What tags say.
+    """The meaning of tags.
 
     Attributes:
-        spans: (start, end, label) of entities, in tokens; "?" for tokens without a tag.
-        repaired: Number of tags that don't fit their neighbours.
+        spans: (start, end, label) of entities, in tokens, and of tokens without a tag, as "?".
+        repaired: The number of tags that don't fit their neighbours.
     """
 
     spans: list[EntitySpan]
@@ -42,13 +43,13 @@ def split_tag(tag: str | None) -> tuple[str, str]:
     """Split a tag into its prefix and its label.
 
     Args:
-        tag: The tag; None if there is none.
+        tag: The tag; None if it is missing.
 
     Returns:
         The prefix ("O" outside, "?" without a tag) and the label.
 
     Raises:
-        AnnotationError: It is no tag.
+        AnnotationError: It is not a tag.
     """
     if tag is None or tag in _MISSING:
         return UNKNOWN, ""
@@ -56,17 +57,17 @@ def split_tag(tag: str | None) -> tuple[str, str]:
         return OUTSIDE, ""
     if found := _TAG.fullmatch(tag):
         return ("I" if found[1] == "M" else found[1]), found[2]
-    raise AnnotationError(f"{shown(tag)} is no tag such as O, B-GPE or I-GPE")
+    raise AnnotationError(Errors.RNN136.format(received=shown(tag)))
 
 
 def is_iob1(sequences: Sequence[Sequence[tuple[str, str]]]) -> bool:
     """Tell IOB1, where B only separates entities that touch, from IOB2.
 
     Args:
-        sequences: Prefix and label of the tags of each sentence.
+        sequences: The prefix and label of each tag, per sentence.
 
     Returns:
-        True if entities begin with I, and none begins with B without need.
+        True if entities begin with I, and none begins with B unnecessarily.
     """
     begins = 0
     for sequence in sequences:
@@ -83,12 +84,12 @@ def is_iob1(sequences: Sequence[Sequence[tuple[str, str]]]) -> bool:
 def decode(tags: Sequence[tuple[str, str]], *, iob1: bool = False) -> Decoded:
     """Turn the tags of a sentence into spans.
 
-    A tag that does not fit is read as what it says of its own token: an entity begins wherever the
-    label changes, and ends before any tag that can't continue it.
+    A tag that doesn't fit its neighbours still determines its own token: an entity begins wherever
+    the label changes, and ends before any tag that can't continue it.
 
     Args:
-        tags: Prefix and label of each.
-        iob1: Whether an entity begins with I.
+        tags: The prefix and label of each tag.
+        iob1: Whether entities begin with I.
 
     Returns:
         The spans.

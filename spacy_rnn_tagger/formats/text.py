@@ -1,4 +1,4 @@
-"""Plain text: a text a line, or a text a file."""
+"""Plain text: one text per line, or one per file."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ class Text(LineFormat):
     roles = frozenset({Role.TEXTS})
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
-        """Read a record from each line that is not blank, or the file as one record."""
+        """Read a record from each line that is not blank, or the whole file as one record."""
         read = self.whole_record if reading.whole else super().records
         yield from read(source, reading)
 

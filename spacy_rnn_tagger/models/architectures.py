@@ -47,19 +47,20 @@ def build_rnn_tagger_v1(
     LSTM with a CRF.
 
     Args:
-        tok2vec: Any layer that gives each token a vector; its width need not be known.
+        tok2vec: Any layer that gives each token a vector; its width is inferred.
         cell: "lstm", "gru" or "elman".
         hidden_width: Width of the hidden state of one direction.
         depth: Number of recurrent layers.
         bidirectional: Read each doc from its end as well.
         dropout: Rate for embeddings and hidden states in training. The rate of `nlp.update`
             (`[training] dropout` in a config) applies where it is higher.
-        decoder: "crf" learns which tag follows which; "softmax" scores each token by itself.
-        context: What the recurrent network reads as one sequence: the "doc", or the "sentence",
-            where sentence starts are set. Decoding is over the doc in either case.
-        max_length: Tokens that it reads as one sequence at most; longer ones are read in
-            overlapping windows, in memory that does not grow with them. 0 for no limit.
-        overlap: Tokens of context on either side of a window, of which `max_length` must have room.
+        decoder: "crf" learns which tag follows which; "softmax" scores each token independently.
+        context: What the recurrent network reads as one sequence: the "doc", or the "sentence" if
+            sentence starts are set. Decoding covers the whole doc in either case.
+        max_length: Tokens that the network reads as one sequence at most; longer sequences are read
+            in overlapping windows, so memory does not grow with their length. 0 for no limit.
+        overlap: Tokens of context on either side of a window. `max_length` must leave room for both
+            sides.
         mixed_precision: Compute the recurrence in bfloat16, on a GPU and, in the predictions of an
             LSTM, on a CPU with AVX512_BF16; elsewhere no effect.
         nO: Number of tags; set from the labels if None.
@@ -154,18 +155,18 @@ def build_rnn_encoder_v1(
 def build_pretrain_words_v1(
     *, hidden_width: int = 128, rows: int = 10000
 ) -> Callable[[Vocab, Tok2VecModel], WordScorer]:
-    """Build an objective for `spacy pretrain`: each word from the states on both sides of it.
+    """Build an objective for `spacy pretrain`: predict each word from the states on both sides.
 
-    Unlike spaCy's `PretrainCharacters.v1` and `PretrainVectors.v1` it needs a recurrent layer, of
-    `RNNTagger.v1` (`component = "rnn_ner"`, `layer = "encoder"`) or of `RNNEncoder.v1`.
+    Unlike spaCy's `PretrainCharacters.v1` and `PretrainVectors.v1`, it needs a recurrent layer:
+    that of `RNNTagger.v1` (`component = "rnn_ner"`, `layer = "encoder"`) or of `RNNEncoder.v1`.
 
     Args:
-        hidden_width: Of the hidden layer between the states and the words.
-        rows: Of the hashed table of words to predict.
+        hidden_width: Width of the hidden layer between the states and the words.
+        rows: Rows of the hashed table of the words to predict.
 
     Raises:
-        ValueError: A setting is out of its range, or there is no recurrent layer that has not read
-            the word itself.
+        ValueError: A setting is out of range, or the model has no recurrent layer whose states have
+            not read the word itself.
     """
     check_at_least("hidden_width", hidden_width, 1)
     check_at_least("rows", rows, 1)
@@ -191,14 +192,15 @@ def build_lexeme_embed_v1(
     """Build the default embed: hashed lexical attributes, computed once for each distinct word.
 
     Args:
-        width: Width of the output, of each attribute's table, of the character network and of the
-            projected vectors.
+        width: Width of the output, and of each part: the table of each attribute, the character
+            network and the projected vectors.
         attrs: Lexical attributes to embed; NORM, PREFIX, SUFFIX and SHAPE if None.
-        rows: Rows of their tables; 5000 for NORM and 2500 for each other if None.
-        word_dropout: The share of a batch's distinct words of which training sees the SHAPE only,
-            so that the network learns to tell a name that it never met by what stands around it.
+        rows: Rows of each table; 5000 for NORM and 2500 for the others if None.
+        word_dropout: The share of a batch's distinct words of which training sees only the SHAPE,
+            so that the network learns to recognise unknown names by their context.
         char_width: Width of a character's embedding; 0 for no character network.
-        include_static_vectors: Use the vectors of the vocab as well; they are not trained.
+        include_static_vectors: Whether to use the vectors of the vocab as well; they are not
+            trained.
 
     Raises:
         ValueError: A setting is not among the allowed ones or out of its range, or `attrs` and

@@ -44,7 +44,7 @@ def rows(model: Model[Any, Any]) -> Iterator[Row]:
 
 
 def _weights(shim: Shim) -> list[Any]:
-    """List the weights of a torch module in a layer of somebody else's."""
+    """List the weights of a torch module in a layer from another package."""
     parameters = getattr(shim._model, "parameters", None)
     return list(parameters()) if callable(parameters) else []
 

@@ -18,10 +18,10 @@ def build_word_embed_v1(
 
     Args:
         width: Width of the embedding.
-        max_size: Rows of the table, the one for unknown words included.
+        max_size: Rows of the table, including the row for unknown words.
         min_freq: Words rarer than this in the training data are unknown.
-        word_dropout: The share of tokens that training takes for unknown, so that the row is
-            learned.
+        word_dropout: The share of tokens that training treats as unknown, so that the row for
+            unknown words is learned.
         attr: The token attribute that is the word: "NORM", "LOWER", "ORTH", "LEMMA" or "SHAPE".
 
     Raises:

@@ -28,9 +28,9 @@ def build_onnx_tagger_v1(
     Args:
         tok2vec: The embedding layer, W wide.
         decoder: "crf" or "softmax".
-        context: "doc" or "sentence": what the recurrent network reads at a time.
-        max_length: The most tokens that it reads at a time; longer texts are read in windows.
-        overlap: How many tokens windows share on each side.
+        context: What the recurrent network reads at a time: a "doc" or a "sentence".
+        max_length: The most tokens that it reads at a time. Longer texts are read in windows.
+        overlap: The number of tokens that windows share on each side.
         nO: The number of tags K; None if it is not known yet.
 
     Returns:
@@ -54,7 +54,7 @@ def build_onnx_lexeme_embed_v1(*, width: int, attrs: list[str]) -> Tok2VecModel:
 
     Args:
         width: The width of the output W.
-        attrs: The lexical attributes that it embeds.
+        attrs: The lexical attributes to embed.
 
     Returns:
         The model, from docs to a vector for each token.
@@ -65,7 +65,7 @@ def build_onnx_lexeme_embed_v1(*, width: int, attrs: list[str]) -> Tok2VecModel:
 
 
 def _resize_output(model: Model, nO: int) -> Model:
-    """Resize the output for more tags; the graph stays, and `ONNXScorer` adds their scores."""
+    """Resize the output for more tags. The graph stays, and `ONNXScorer` adds their scores."""
     decoder = model.get_ref("output_layer").attrs["decoder"]
     grow(model, "output_layer", model, TagOutput(decoder, nO))
     for owner in (model, model.get_ref("scorer")):

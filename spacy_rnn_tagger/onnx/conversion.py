@@ -13,6 +13,7 @@ from spacy.language import Language
 from spacy.util import get_minor_version_range, split_requirement
 from thinc.model import Model
 
+from ..errors import Errors
 from ..models.summary import rows
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..types import Tok2VecModel
@@ -24,24 +25,25 @@ _EMBED_FROM = "spacy_rnn_tagger.LexemeEmbed.v1"
 _EMBED_TO = "spacy_rnn_tagger.ONNXLexemeEmbed.v1"
 # The settings that both architectures have.
 _SETTINGS = ("decoder", "context", "max_length", "overlap")
-# The operators whose weights are quantised to 8 bits. A GRU can't be.
+# The operators whose weights are quantised to 8 bits. ONNX Runtime can't quantise GRU.
 _QUANTIZED = ["Gather", "MatMul", "LSTM"]
 
 
 def export_pipeline(nlp: Language, *, int8: bool = False) -> list[str]:
-    """Exchange the model of each trained `rnn_ner` in a pipeline for an exported one.
+    """Replace the model of each trained `rnn_ner` in a pipeline with an exported one.
 
     An embedding layer other than `LexemeEmbed.v1`, such as a listener, stays as it is.
 
     Args:
         nlp: The pipeline, which is changed in place.
-        int8: Whether to quantise weights to 8 bits: a quarter of the size, but other scores.
+        int8: Whether to quantise weights to 8 bits, which takes a quarter of the space but changes
+            the scores.
 
     Returns:
         The names of the components.
 
     Raises:
-        ValueError: There is no such component, or it has not been trained.
+        ValueError: The pipeline has no such component, or it has not been trained.
     """
     names = [
         name
@@ -49,7 +51,8 @@ def export_pipeline(nlp: Language, *, int8: bool = False) -> list[str]:
         if isinstance(pipe, RNNEntityRecognizer) and _architecture(nlp, name) == _FROM
     ]
     if not names:
-        raise ValueError(f"The pipeline has no component 'rnn_ner' with {_FROM}.")
+        found = ", ".join(nlp.component_names) or "none"
+        raise ValueError(Errors.RNN701.format(architecture=_FROM, names=found))
     for name in names:
         disabled = name in nlp.disabled
         _export(nlp, name, int8)
@@ -60,10 +63,10 @@ def export_pipeline(nlp: Language, *, int8: bool = False) -> list[str]:
 
 
 def _require_onnxruntime(nlp: Language) -> None:
-    """Declare in the pipeline's meta data that a package of it needs onnxruntime and no torch.
+    """Declare in the pipeline's meta data that its package needs onnxruntime and no torch.
 
-    Left to itself, `spacy package` would add this package as a requirement, and pip would install
-    torch with it. Since it is named here, `spacy package` leaves it alone; as an extra, it is only
+    By default, `spacy package` would add this package as a requirement, and pip would install torch
+    with it. It doesn't if the meta data names this package, which is then an extra, and only
     installed on request.
     """
     own = "spacy-rnn-tagger"
@@ -83,7 +86,7 @@ def _architecture(nlp: Language, name: str) -> str:
 def _export(nlp: Language, name: str, int8: bool) -> None:
     old: Any = nlp.get_pipe(name)
     if old.model.get_ref("output_layer").has_dim("nO") is not True:
-        raise ValueError(f"Component '{name}' has not been trained, so there is nothing to export.")
+        raise ValueError(Errors.RNN702.format(name=name))
     tok2vec = old.model.get_ref("tok2vec")
     config = deepcopy(nlp.get_pipe_config(name))
     config.pop("factory")
@@ -126,7 +129,7 @@ def _export_embed(old: Tok2VecModel, new: Tok2VecModel, int8: bool) -> None:
 
 
 def _layers(*models: Model[Any, Any]) -> list[list[Any]]:
-    """Describe the layers in a graph for `spacy rnn summary`; as lists, which msgpack has."""
+    """Describe the layers in a graph for `spacy rnn summary`, as lists, which msgpack can hold."""
     return [list(row) for model in models for row in rows(model)]
 
 
@@ -138,7 +141,7 @@ def _serialized(graph: onnx.ModelProto, int8: bool) -> bytes:
     with TemporaryDirectory() as folder:  # quantize_dynamic only reads and writes files
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         onnx.save(graph, before)
-        logging.disable(logging.WARNING)  # it warns about a step that only matters for images
+        logging.disable(logging.WARNING)  # it warns about a step that matters for images only
         try:
             quantize_dynamic(
                 before, after, op_types_to_quantize=_QUANTIZED, weight_type=QuantType.QInt8

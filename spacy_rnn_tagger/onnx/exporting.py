@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from spacy.language import Language
 
+from ..errors import Errors
 from ..io import check_folder
 from ..pipeline.folders import load_pipeline, write_pipeline
 
@@ -14,27 +15,28 @@ def export(model: Language | str | Path, output: str | Path, *, int8: bool = Fal
 
     Such a machine needs onnxruntime and spaCy. `spacy.load` loads the exported pipeline, which
     finds the same entities with the same confidences. It can't be trained. A `Language` that is
-    passed in stays as it is.
+    passed in is not changed.
 
     Args:
         model: The trained pipeline, or its folder or package name.
-        output: The folder to write to, which must not exist or be empty.
-        int8: Whether to store weights in 8 bits: a quarter of the size, but less exact.
+        output: The folder to write to, which must be new or empty.
+        int8: Whether to store weights in 8 bits, which takes a quarter of the space but is less
+            exact.
 
     Returns:
         The names of the exported components.
 
     Raises:
         ModuleNotFoundError: The extra `onnx` is not installed.
-        OSError: Something can't be read or written.
-        ValueError: The folder is not empty, or the pipeline has no trained `rnn_ner`. Then nothing
-            is written.
+        OSError: The pipeline can't be read, or the folder can't be written.
+        ValueError: The folder is not empty, or the pipeline has no trained `rnn_ner`. Nothing is
+            written.
     """
     from .conversion import export_pipeline
 
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is there, and not an empty folder.")
+        raise ValueError(Errors.RNN703.format(folder=folder))
     check_folder(folder)
     nlp = _copied(model) if isinstance(model, Language) else load_pipeline(model)
     names = export_pipeline(nlp, int8=int8)
@@ -43,7 +45,7 @@ def export(model: Language | str | Path, output: str | Path, *, int8: bool = Fal
 
 
 def _copied(nlp: Language) -> Language:
-    """Copy a pipeline, whose components are exchanged in the copy."""
+    """Copy a pipeline, so that components can be replaced in the copy."""
     with TemporaryDirectory() as folder:
         nlp.to_disk(folder)
         return load_pipeline(folder)

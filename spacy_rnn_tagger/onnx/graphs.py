@@ -1,7 +1,7 @@
 """The network as ONNX graphs, with ONNX's own recurrent operators.
 
-ONNX's cells take the gates in another order than torch's, and two biases, one of which is zero
-here. Their backward direction starts at each sequence's own end, as ours does.
+ONNX's cells have their gates in another order than torch's, and two biases, one of which is zero
+here. Their backward direction starts at the end of each sequence, as ours does.
 
 Shapes: T steps, B sequences, W width of the embedding, H hidden width, K tags, U distinct words, L
 characters per word, D width of static vectors.
@@ -23,7 +23,7 @@ _OPSET = 17
 # The newest file format that onnxruntime 1.18 reads.
 _IR_VERSION = 9
 _FLOAT, _INT = TensorProto.FLOAT, TensorProto.INT64
-# For each cell: ONNX's operator, the positions of its gates in ours, and further attributes.
+# For each cell: ONNX's operator, where our layer has its gates, and further attributes.
 _CELLS: dict[str, tuple[str, tuple[int, ...], dict[str, int]]] = {
     "lstm": ("LSTM", (0, 3, 1, 2), {}),  # input, output, forget, candidate
     "gru": ("GRU", (1, 0, 2), {"linear_before_reset": 1}),  # update, reset, new
@@ -32,7 +32,7 @@ _CELLS: dict[str, tuple[str, tuple[int, ...], dict[str, int]]] = {
 
 
 class Graph:
-    """A graph that is built node by node. Its methods return the names of their results."""
+    """A graph that is built node by node. Methods return the names of their results."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -44,11 +44,11 @@ class Graph:
 
         Args:
             name: Its name.
-            kind: Its type, of ONNX's `TensorProto`.
+            kind: Its type, from ONNX's `TensorProto`.
             shape: Its dimensions; a name stands for any number.
 
         Returns:
-            Its name.
+            The name.
         """
         self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
@@ -96,7 +96,7 @@ class Graph:
 def scorer_graph(rnn: Model[Any, Any], emissions: Model[Any, Any]) -> onnx.ModelProto:
     """Build the graph of the recurrent layers and the linear layer that scores the tags.
 
-    Its inputs are "X", padded (T, B, W), and "lengths" (B,); its output is "Y" (T, B, K).
+    Its inputs are "X", padded, `(T, B, W)`, and "lengths", `(B,)`. Its output is "Y", `(T, B, K)`.
 
     Args:
         rnn: The recurrent layers.
@@ -142,9 +142,9 @@ def scorer_graph(rnn: Model[Any, Any], emissions: Model[Any, Any]) -> onnx.Model
 def words_graph(embed: Model[Any, Any]) -> onnx.ModelProto:
     """Build the graph of what `LexemeEmbed.v1` computes for each distinct word.
 
-    Its inputs are "rows", the rows of the hashed tables (U, attributes, 4), and where the embedding
-    uses them, "characters", the rows of the characters (U, L), and "vectors" (U, D). Its output is
-    "Y" (U, W).
+    Its inputs are "rows", the rows of the hashed tables, `(U, attributes, 4)`, and, if the
+    embedding uses them, "characters", the rows of the characters, `(U, L)`, and "vectors",
+    `(U, D)`. Its output is "Y", `(U, W)`.
 
     Args:
         embed: The embedding layer.
@@ -193,5 +193,5 @@ def _characters(graph: Graph, node: Model[Any, Any]) -> str:
 
 
 def nodes(model: Model[Any, Any], name: str) -> list[Model[Any, Any]]:
-    """List the nodes of a model that have a name, in the order of `Model.walk`."""
+    """List the nodes of a model with a certain name, in the order of `Model.walk`."""
     return [node for node in model.walk() if node.name == name]

@@ -1,4 +1,4 @@
-"""Thinc layers that run ONNX graphs. They predict and have no backward pass."""
+"""Thinc layers that run ONNX graphs. They only predict, and have no backward pass."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import numpy as np
 from thinc.model import Model
 from thinc.types import Floats2d, Ragged
 
+from ..errors import Errors
 from ..layers.character_rows import character_rows
 from ..layers.distinct_words import WordModel, Words
 from ..layers.layout import Layout
@@ -22,11 +23,11 @@ def ONNXScorer(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
     """Build a layer that runs the graph of the recurrent layers and scores the tags.
 
     Args:
-        nO: The number of tags K. A tag that the graph does not have scores like one that is added
-            to a trained network: a margin below "O".
+        nO: The number of tags K. A tag that the graph lacks gets the score of one that is added to
+            a trained network: a margin below "O".
 
     Returns:
-        The layer, from the vectors of tokens (N, W) to scores (N, K).
+        The layer, from the vectors of tokens, `(N, W)`, to scores, `(N, K)`.
     """
     forward = partial(_forward_scorer, Sessions())
     return Model("onnx_scorer", forward, dims={"nO": nO}, attrs={"graph": b"", "layers": []})
@@ -56,7 +57,7 @@ def ONNXWords() -> WordModel:  # noqa: N802
     Its attribute "hashes" lists the ID, the seed and the number of rows of each hashed attribute.
 
     Returns:
-        The layer, from U distinct words to their vectors (U, W).
+        The layer, from U distinct words to their vectors, `(U, W)`.
     """
     attrs = {"graph": b"", "hashes": [], "inputs": [], "layers": []}
     forward = partial(_forward_words, Sessions())
@@ -80,10 +81,10 @@ def _forward_words(
 
 
 class Sessions:
-    """The onnxruntime sessions of one layer, which live as long as the layer.
+    """The onnxruntime sessions of a layer, which are kept as long as the layer.
 
-    There is one session for the layer's graph, and another one for computing it with one thread.
-    The threads of a session don't survive a fork, so a child process creates its own. Sessions are
+    The layer's graph has one session, and another one for computing with a single thread. The
+    threads of a session don't survive a fork, so a child process creates its own. Sessions are
     neither pickled nor copied.
     """
 
@@ -99,8 +100,8 @@ class Sessions:
         """Run a graph.
 
         Args:
-            graph: The serialised graph; its output is called "Y".
-            feed: Its inputs by name.
+            graph: The serialised graph, whose output has the name "Y".
+            feed: The inputs, by name.
 
         Returns:
             The output, an array.
@@ -128,6 +129,4 @@ def _session(graph: bytes, one_core: bool) -> Any:
 
 def _only_predicts(is_train: bool) -> None:
     if is_train:
-        raise ValueError(
-            "An exported pipeline can't be trained. Train the one that it was exported from."
-        )
+        raise ValueError(Errors.RNN704)

@@ -7,14 +7,13 @@ import spacy
 from spacy.language import Language
 from spacy.util import import_file
 
-from ..errors import described, loading
+from ..errors import Errors, described, loading
 from ..io import check_folder, folder_whole
 
 _META = "meta.json"
 # What the folder of a pipeline holds besides its components.
 _PARTS = {_META, "config.cfg", "tokenizer", "vocab"}
 _NAMED_BY = ("pipeline", "components", "disabled")  # the keys of its meta data that name them
-_NEXT = "Name another folder, or empty this one."
 
 
 def run_code(path: str | Path) -> None:
@@ -28,15 +27,15 @@ def run_code(path: str | Path) -> None:
         ValueError: It can't be run.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no Python file {path}.")
+        raise FileNotFoundError(Errors.RNN206.format(path=path))
     try:
         import_file("python_code", path)
     except Exception as error:
-        raise ValueError(f"{path} can't be run: {described(error)}") from error
+        raise ValueError(Errors.RNN207.format(path=path, reason=described(error))) from error
 
 
 def load_pipeline(source: str | Path) -> Language:
-    """Load a pipeline, with one error that names it for whatever a damaged folder causes.
+    """Load a pipeline, and report any damage in a single error that names it.
 
     Args:
         source: Its folder or package name.
@@ -57,25 +56,25 @@ def check_output(output: Path) -> None:
     """Check whether a pipeline can be written to a folder; call this before long work.
 
     Args:
-        output: A folder that does not exist, is empty, or holds a pipeline and nothing else.
+        output: A folder that does not exist, is empty, or contains a pipeline and nothing else.
 
     Raises:
         OSError: It is a file or inside one, or can't be read.
-        ValueError: It holds something else, which writing a pipeline would remove.
+        ValueError: It contains something else, which writing a pipeline would remove.
     """
     check_folder(output)
     if not output.exists():
         return
     found = {path.name for path in output.iterdir()}
     if found and _META not in found:
-        raise ValueError(f"{output} holds other things than a pipeline: {_some(found)}. {_NEXT}")
+        raise ValueError(Errors.RNN208.format(output=output, names=_some(found)))
     foreign = found - _PARTS - _components(output / _META) if found else set()
     if foreign:
-        raise ValueError(f"{output} holds more than a pipeline: {_some(foreign)}. {_NEXT}")
+        raise ValueError(Errors.RNN208.format(output=output, names=_some(foreign)))
 
 
 def write_pipeline(nlp: Language, output: Path) -> None:
-    """Write a pipeline as a whole or not at all, replacing a pipeline that is in its place.
+    """Write a pipeline completely or not at all, replacing a pipeline that is there.
 
     Args:
         nlp: The pipeline.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
-from spacy.errors import Errors
+from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.alignment_array import AlignmentArray
@@ -14,7 +14,7 @@ from ..arrays import BoolArray, IntArray
 from ..crf.likelihood import IncorrectSpan
 from ..crf.soft_likelihood import SoftSpans
 from ..crf.tag_scheme import MISSING, Spans, TagScheme
-from ..errors import excerpt
+from ..errors import Errors, excerpt
 from ..types import EntitySpan
 from .constraints import BEGIN, INSIDE, OUTSIDE, WordRows, label_numbers
 from .label_sets import LabelSet, annotated_labels, coarse_spans, get_label_set, unknown_spans
@@ -48,7 +48,7 @@ def check_labels(labels: Iterable[str]) -> list[str]:
     labels = sorted(labels)
     for label in labels:
         if label.startswith("!"):
-            raise ValueError(Errors.E869.format(label=label))
+            raise ValueError(SpacyErrors.E869.format(label=label))
     return labels
 
 
@@ -81,7 +81,7 @@ def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) 
     unknown = inside[numbers < 0]
     if len(unknown):
         strings = {ent.label: ent.label_ for eg in examples for ent in eg.reference.ents}
-        raise KeyError(strings[int(label[unknown[0]])])
+        raise KeyError(Errors.RNN019.format(labels=repr(strings[int(label[unknown[0]])])))
     ids[inside] = tags.entity_tags(entity[inside], numbers)
     allowed = tags.mask(ids)
     bounds = np.cumsum([0, *words.lengths])
@@ -231,7 +231,7 @@ def soft_spans(
     has_label = labels != 0
     if (numbers[has_label] < 0).any():
         new = set().union(*(posterior_labels(eg.reference) for eg in examples)) - {*tags.labels}
-        raise KeyError(", ".join(sorted(new)))
+        raise KeyError(Errors.RNN019.format(labels=", ".join(map(repr, sorted(new)))))
     offsets = np.repeat(words.starts, [len(soft.scores) for soft in annotation])
     starts, ends = (np.searchsorted(words.rows, at + offsets) for at in (starts, ends))
     is_used = (starts < ends) & ((posteriors > 0) | ~has_label)
@@ -355,7 +355,7 @@ def incorrect_spans(
         for span in spans:
             if (span.start, span.end, span.label) in correct:
                 where = (span.start_char, span.end_char, span.label_)
-                raise ValueError(Errors.E868.format(span=where))
+                raise ValueError(SpacyErrors.E868.format(span=where))
             start, end = np.searchsorted(rows, [span.start, span.end]).tolist()
             if start < end and (span.label_ == _NO_ENTITY or span.label_ in tags.labels):
                 found.append(IncorrectSpan(i, start, end, span.label_))

@@ -1,4 +1,4 @@
-"""What follows from the network's scores for a batch, given what is known of the docs."""
+"""What follows from the network's scores for a batch, given what is known about the docs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from .constraints import Constraints
 class Inference:
     """Entities of a batch and their posteriors, from one pass of the network.
 
-    The lattice and the order of its words are built once, whatever is asked for.
+    The lattice and the order of its words are built only once.
 
     Args:
         scores: Of the words of the batch.

@@ -1,17 +1,17 @@
-"""What the annotators of a doc were asked to mark, where corpora differ in that.
+"""Which labels the annotators of a doc marked, for corpora that differ in this.
 
-In a corpus whose annotators marked some labels only, a token outside of their entities may be part
-of an entity of another label. And one label of theirs may stand for several of ours. Such a doc
-carries a span group of this module's name, which `spacy_rnn_tagger.MixedCorpus.v1` writes:
+In a corpus whose annotators marked only some labels, a token outside of their entities may be part
+of an entity of another label. And one of their labels may stand for several of ours. Such a doc
+has a span group named after this module, which `spacy_rnn_tagger.MixedCorpus.v1` writes:
 
 - its attributes say which labels were marked, and what each coarse label stands for;
 - its spans are the entities of coarse labels, and each token that is not annotated at all, with no
   label.
 
-Only entities of precise labels stay in `doc.ents`. Where all labels were marked, so do the tokens
-outside of entities; otherwise all other annotation is missing there. So a component that knows
-nothing of the group, such as spaCy's `ner`, learns nothing wrong from the doc, and neither does a
-copy that lost the group.
+Only entities of precise labels stay in `doc.ents`. If all labels were marked, tokens outside of
+entities stay as well; otherwise, all other annotation is missing. So a component that does not read
+the group, such as spaCy's `ner`, learns nothing wrong from the doc, nor from a copy of it that lost
+the group.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

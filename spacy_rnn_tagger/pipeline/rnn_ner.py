@@ -1,4 +1,4 @@
-"""The component `rnn_ner`: spaCy's contract of a trainable pipe, and nothing numeric."""
+"""The component `rnn_ner`: spaCy's contract of a trainable pipe, without any numerics."""
 
 import threading
 import warnings
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from spacy.errors import Errors
+from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -20,7 +20,7 @@ from thinc.api import Config, Optimizer, set_dropout_rate
 from ..arrays import BoolArray
 from ..crf.posteriors import Posteriors
 from ..crf.tag_scheme import Spans, TagScheme
-from ..errors import check_at_least, listed
+from ..errors import Errors, check_at_least, listed
 from ..layers.vocabulary import build_vocabularies
 from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 from .constraints import read_constraints
@@ -111,38 +111,39 @@ def make_rnn_ner(
 
 
 def _in_order(doc: Doc, entities: Iterable[EntitySpan]) -> tuple[Span, ...]:
-    """Put entities that were found beside those that were set before."""
+    """Merge the entities that were found with those that were set before."""
     found = [*doc.ents, *(Span(doc, *place) for place in entities)]
     return tuple(sorted(found, key=lambda span: span.start))
 
 
 class RNNEntityRecognizer(ConfiguredPipe):
-    """Find named entities by a recurrent network and write them to `doc.ents`.
+    """Find named entities with a recurrent network, and write them to `doc.ents`.
 
     Args:
         vocab: The shared vocabulary.
         model: An architecture such as `spacy_rnn_tagger.RNNTagger.v1`.
         name: The component's name in the pipeline.
-        scheme: How spans become tags, "BIO", "BILUO" or "IO".
-        spans_key: The group in `doc.spans` that holds the entities with their exact probabilities,
-            in `attrs["scores"]`; `confidence` reads one. None for no group, and nothing is
-            computed.
-        candidates: Write to that group also the spans that lost, down to this probability, above 0;
-            one for all labels or one for each that is named. No losing span of the others is
-            written, nor any if it is None.
-        threshold: The least probability with which an entity is written to `doc.ents`, from 0 to 1;
-            one for all labels or one for each that is named. What is below it stays in the group.
-        temperature: What scores are divided by before they become probabilities; `spacy rnn
-            calibrate` finds it. The best entities are the same at any.
-        output_labels: The labels that are written to `doc.ents` and the group; None for all. The
-            others are learned, compete with these, and are not written.
-        incorrect_spans_key: The group in `doc.spans` of training docs that holds spans known not to
-            be entities of their label.
-        scorer: What `nlp.evaluate` calls; spaCy's measures and token accuracy by default.
+        scheme: How spans become tags: "BIO", "BILUO" or "IO".
+        spans_key: The group in `doc.spans` for the entities and their exact probabilities (in
+            `attrs["scores"]`, which `confidence` reads). If None, there is no group, and no
+            probability is computed.
+        candidates: The minimum probability, above 0, of further spans to write to that group: one
+            number for all labels, or a number per label. Labels without a number have no
+            candidates; None for no candidates at all.
+        threshold: The minimum probability of entities in `doc.ents`, from 0 to 1: one number for
+            all labels, or a number per label. Less likely entities are only in the group.
+        temperature: The divisor of scores before they become probabilities; `spacy rnn calibrate`
+            fits it. It does not change which entities are best.
+        output_labels: The labels to write to `doc.ents` and to the group; None for all. Other
+            labels are learned and compete with these, but are not written.
+        incorrect_spans_key: The group in `doc.spans` of training docs with spans that are known not
+            to be entities of their label.
+        scorer: The function that `nlp.evaluate` calls; by default, spaCy's measures and token
+            accuracy.
 
     Raises:
-        ValueError: The scheme is not known, a number is out of its range, candidates are to be
-            written to no group, or the model is that of another component.
+        ValueError: The scheme is not known, a number is out of range, candidates have no group to
+            be written to, or the model is that of another component.
     """
 
     # Whether predictions come with the probability of a doc's entities as a whole. That takes one
@@ -165,10 +166,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         scorer: Callable[..., Any] | None = score_entities,
     ) -> None:
         if not model.has_ref("output_layer"):
-            raise ValueError(
-                f"Component '{name}': its model is '{model.name}', which has no output for tags. "
-                "It must be spacy_rnn_tagger.RNNTagger.v1, and not the model of spaCy's 'ner'."
-            )
+            raise ValueError(Errors.RNN015.format(name=name, model=model.name))
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -191,11 +189,11 @@ class RNNEntityRecognizer(ConfiguredPipe):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of what the component finds or keeps, in the order in which they came.
+        """The labels of the entities that the component finds or keeps, in order of appearance.
 
-        After those of the network come those that were met in prediction, on entities that were set
-        before; spaCy's `ner` lists these too. The network does not have them, and never grows in
-        prediction.
+        First come the network's labels, then those seen in prediction on entities that were set
+        before. spaCy's `ner` lists these, too. The network has no outputs for them, and never grows
+        in prediction.
         """
         return (*self.tags.labels, *self._met)
 
@@ -219,16 +217,16 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return tuple(label for label in self.tags.labels if output is None or label in output)
 
     def add_label(self, label: str) -> int:
-        """Add a label; a trained model's output grows and keeps what it knows.
+        """Add a label. The output of a trained model grows and keeps what it has learned.
 
         Returns:
-            1, or 0 if the label was there.
+            1, or 0 if the component has the label already.
 
         Raises:
             ValueError: The label is not a string (spaCy's E187).
         """
         if not isinstance(label, str):
-            raise ValueError(Errors.E187)
+            raise ValueError(SpacyErrors.E187)
         if label in self.tags.labels:
             return 0
         self._add_labels([label])
@@ -241,7 +239,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         nlp: Language | None = None,
         labels: Iterable[str] | None = None,
     ) -> None:
-        """Collect labels and vocabularies, infer the widths, allocate the weights.
+        """Collect labels and vocabularies, infer the widths, and allocate the weights.
 
         Args:
             get_examples: Returns a sample of the training data.
@@ -254,8 +252,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
                 not have.
 
         Warns:
-            UserWarning: Entities whose borders are not those of tokens, all of them at once. Their
-                tokens count as not annotated.
+            UserWarning: Some entities don't begin and end at token boundaries (one warning for all
+                of them). Their tokens count as not annotated.
         """
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
         check_lexeme_norms(self.vocab, self.name)
@@ -266,20 +264,20 @@ class RNNEntityRecognizer(ConfiguredPipe):
         check_output_labels(self.output_labels, self.tags.labels)
         if misaligned:
             warnings.warn(
-                f"[W030] {len(misaligned)} entities don't begin and end where tokens do; training "
-                f"takes their tokens as not annotated:\n{listed(misaligned)}",
+                f"[W030] {len(misaligned)} entities don't begin and end at token boundaries, so "
+                f"training treats their tokens as not annotated:\n{listed(misaligned)}",
                 stacklevel=2,
             )
         build_vocabularies(self.model, (eg.x for eg in get_examples()))
         sample = [eg.x for eg in islice(get_examples(), _SAMPLE)]
         if not sample:
-            raise ValueError(Errors.E923.format(name=self.name))
+            raise ValueError(SpacyErrors.E923.format(name=self.name))
         if not self._has_output():
             self.set_output(len(self.tags.tags))
         self.model.initialize(X=sample)
 
     def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
-        """Find the entities of docs; neither they nor the component are changed."""
+        """Find the entities of docs, without changing the docs or the component."""
         docs = list(docs)
         if not self._has_tags_for(docs):
             return [Prediction([], [], []) for _ in docs]
@@ -303,9 +301,9 @@ class RNNEntityRecognizer(ConfiguredPipe):
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Find the entities of a stream of docs, batch by batch.
 
-        Where a batch fails, its docs are tagged one by one: only those that fail by themselves are
-        lost, and go each to the error handler. The error says which doc it was, on Python 3.11 and
-        later, also where it comes from another process.
+        If a batch fails, its docs are tagged one by one. Only docs that fail on their own are lost;
+        each is passed to the error handler. On Python 3.11 and later, the error names the doc, even
+        if it comes from another process.
         """
         for docs in minibatch(stream, batch_size):
             try:
@@ -323,7 +321,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
             except Exception as error:
                 if hasattr(error, "add_note"):
                     error.add_note(
-                        f"Component '{self.name}' failed in the doc of {len(doc)} tokens that "
+                        f"Component '{self.name}' failed on the doc of {len(doc)} tokens that "
                         f"begins with {doc.text[:_EXCERPT]!r}."
                     )
                 handle_error(self.name, self, [doc], error)
@@ -331,27 +329,27 @@ class RNNEntityRecognizer(ConfiguredPipe):
                 yield doc
 
     def infer(self, docs: Sequence[Doc]) -> Inference:
-        """Run the network over docs, for whatever is to be inferred from its scores.
+        """Run the network over docs, as the basis for anything inferred from its scores.
 
         Args:
-            docs: One or more, as `predict` takes them: before the component has set its entities.
+            docs: One or more docs, as `predict` takes them: before the component has set entities.
 
         Raises:
             ValueError: There are no labels (spaCy's E143).
         """
         if not self.tags.labels:
-            raise ValueError(Errors.E143.format(name=self.name))
+            raise ValueError(SpacyErrors.E143.format(name=self.name))
         return self._infer(docs)
 
     def find_scored(self, inference: Inference) -> tuple[Spans, Posteriors, BoolArray]:
-        """Find what the group holds of what the network found: entities, and `candidates`.
+        """Find the spans for the span group: entities, and `candidates`.
 
         Args:
-            inference: What follows from the network's scores, as `infer` returns it.
+            inference: The result of `infer`.
 
         Returns:
             The spans, their posteriors, and which of them are entities of the best analysis,
-            whatever the threshold. [S], (S,), (S,)
+            regardless of the threshold. [S], (S,), (S,)
         """
         inference.sum_first()
         floors = floor_of_each(self.candidates, inference.tags.labels)
@@ -367,12 +365,12 @@ class RNNEntityRecognizer(ConfiguredPipe):
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """Find the n likeliest analyses of each doc, with their exact probabilities.
 
-        An analysis is all entities of a doc together; those that were set before are in each of
-        them. It may have an entity of nothing but punctuation, which `doc.ents` never gets.
+        An analysis is the set of all entities of a doc, including those that were set before. It
+        may contain an entity that is nothing but punctuation, which never appears in `doc.ents`.
 
         Args:
             docs: As `predict` takes them: before the component has set its entities.
-            n: How many; a doc that has fewer gets fewer.
+            n: The number of analyses; a doc with fewer possible analyses gets fewer.
 
         Returns:
             For each doc its analyses, the likeliest first.
@@ -390,7 +388,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Prediction]) -> None:
-        """Write what `predict` found to `doc.ents`, beside what is set, and to the group."""
+        """Write what `predict` found to the group and to `doc.ents`, which keeps what is set."""
         key = self.spans_key
         for doc, prediction in zip(docs, scores, strict=True):
             entities = [Span(doc, *place) for place in prediction.entities]
@@ -418,15 +416,19 @@ class RNNEntityRecognizer(ConfiguredPipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch: from entities, or from soft annotation where a doc has it.
+        """Learn from a batch: from entities, or from soft annotation if a doc has it.
 
-        A doc with the span group "spacy_rnn_tagger.posteriors" is taught by the probabilities of
-        that group instead of its entities; see `pipeline.soft_annotation`.
+        From a doc with the span group "spacy_rnn_tagger.posteriors", the network learns the
+        probabilities in that group instead of the entities; see `pipeline.soft_annotation`.
 
         Args:
-            drop: The dropout rate; the architecture's own applies where it is higher.
-            sgd: The optimizer; gradients are only accumulated without one.
-            losses: Where the loss is added under the component's name.
+            examples: The batch.
+            drop: The dropout rate; the architecture's own rate applies where it is higher.
+            sgd: The optimizer; without one, gradients are only accumulated.
+            losses: A dict to which the loss is added under the component's name.
+
+        Returns:
+            The dict of losses.
 
         Raises:
             ValueError: The network's scores are not finite (spaCy's E940), or soft annotation is
@@ -447,10 +449,10 @@ class RNNEntityRecognizer(ConfiguredPipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn to say of docs what the model said when training resumed (Hinton et al. 2015).
+        """Learn to predict what the model predicted when training resumed (Hinton et al. 2015).
 
-        Labels that were added since then are not held back. Nothing happens before
-        `nlp.resume_training`. The arguments are those of `update`; annotation is not read.
+        Labels that were added since are not affected. Without a call of `nlp.resume_training`,
+        nothing happens. The arguments are those of `update`; annotation is not read.
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.rehearse")
@@ -469,9 +471,9 @@ class RNNEntityRecognizer(ConfiguredPipe):
         """Compute the loss of a batch and its gradient.
 
         Returns:
-            The mean over the docs of -log P(gold | doc), where unannotated tokens are free, or of
-            the divergence from soft annotation where a doc has it, and of -log(1 - P(span | doc))
-            for each span that is known to be incorrect; and the gradient of that.
+            The loss and its gradient. The loss is the mean over the docs of -log P(gold | doc),
+            where unannotated tokens are free, or of the divergence from soft annotation if a doc
+            has it, plus -log(1 - P(span | doc)) for each span that is known to be incorrect.
 
         Raises:
             ValueError: A span is annotated as correct and incorrect (spaCy's E868), or soft
@@ -484,10 +486,10 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return annotation_loss(self.model.ops, scores, self.tags, examples, key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score predictions, and add `ents_loss`, the mean loss of a doc without dropout.
+        """Score predictions, and add `ents_loss`, the mean loss per doc without dropout.
 
-        Entities of labels that are not written are not counted, nor are those that the annotators
-        of a doc did not mark; `ents_loss` is of all labels.
+        Entities of labels that are not written are not counted, nor are entities of labels that the
+        annotators of a doc did not mark. `ents_loss` includes all labels.
         """
         examples = list(examples)
         written = self.output_labels

@@ -46,12 +46,12 @@ def comparable(example: Example, labels: Collection[str] | None = None) -> Examp
     """Reduce an example to what can be right or wrong.
 
     - Labels that are not written count neither as found nor as missed.
-    - Where annotators marked some labels only, predicted entities of others are not counted, and
+    - If annotators marked only some labels, predicted entities of other labels are not counted, and
       tokens outside of the annotators' entities are outside.
-    - An entity of a coarse label takes the label that was predicted for it, if it stands for that;
-      otherwise it is missed, under the first of the labels. If some of these labels are not
-      written, nobody knows whether it had to be found, and it is not counted.
-    - An entity of a label that is neither written nor marked is outside of all that are.
+    - An entity of a coarse label takes the label that was predicted for it, if it stands for that
+      label; otherwise it is missed, under the first of its labels. If some of these labels are not
+      written, it is not known whether it had to be found, and it is not counted.
+    - The tokens of an entity whose label is neither written nor marked are outside.
 
     Args:
         example: A predicted doc and its annotation.

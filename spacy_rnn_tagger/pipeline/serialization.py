@@ -1,4 +1,4 @@
-"""How the component is saved and loaded, and what an error says of files that don't fit."""
+"""How the component is saved and loaded, and how files that don't fit are reported."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +11,7 @@ import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.util import to_bytes
 
+from ..errors import Errors
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ConfiguredPipe(TrainablePipe):
         """The settings, and the labels of the network; what the file `cfg` holds.
 
         Raises:
-            ValueError: A value is out of range, or a name looks like that of a setting and is not.
+            ValueError: A value is out of range, or a name looks like a misspelled setting.
         """
         # spaCy's own methods read the field behind this, without asking.
         settings: Settings = TrainablePipe.cfg.__get__(self)
@@ -52,12 +53,16 @@ class ConfiguredPipe(TrainablePipe):
         settings = Settings(values) if before is None else before.replaced(values)
         TrainablePipe.cfg.__set__(self, settings)
 
-    threshold = _setting("threshold", "The least confidence of what is written to `doc.ents`.")
-    candidates = _setting("candidates", "The least confidence of spans that lost; None for none.")
-    temperature = _setting("temperature", "What divides the scores before they are probabilities.")
+    threshold = _setting("threshold", "The minimum confidence of entities in `doc.ents`.")
+    candidates = _setting(
+        "candidates", "The minimum confidence of further spans in the group; None for none."
+    )
+    temperature = _setting("temperature", "The divisor of scores before they become probabilities.")
     spans_key = _setting("spans_key", "The group for entities with confidences; None for none.")
-    output_labels = _setting("output_labels", "The labels that are written; None for all.")
-    incorrect_spans_key = _setting("incorrect_spans_key", "The group of negative annotation.")
+    output_labels = _setting("output_labels", "The labels to write; None for all.")
+    incorrect_spans_key = _setting(
+        "incorrect_spans_key", "The group of spans known to be incorrect, for training."
+    )
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Serialise the component."""
@@ -119,18 +124,15 @@ class ConfiguredPipe(TrainablePipe):
 
 
 def check_files(pipe: TrainablePipe, folder: Path, required: set[str]) -> None:
-    """Raise FileNotFoundError unless the files are there."""
+    """Raise FileNotFoundError unless the files exist."""
     for file in sorted(required):
         if not (folder / file).is_file():
-            raise FileNotFoundError(
-                f"Component '{pipe.name}': no file '{file}' in {folder}. The folder must be one "
-                "that to_disk wrote."
-            )
+            raise FileNotFoundError(Errors.RNN016.format(name=pipe.name, file=file, folder=folder))
 
 
 @contextmanager
 def checked_loading(pipe: TrainablePipe, source: str) -> Iterator[None]:
-    """Turn whatever a damaged or foreign file causes into one error that says what is wrong.
+    """Report any damage, and any file of another component, in a single error.
 
     Raises:
         ValueError: The data is damaged or was saved with other settings.
@@ -142,18 +144,19 @@ def checked_loading(pipe: TrainablePipe, source: str) -> Iterator[None]:
         differing = [name for name in before if before[name] != after.get(name)]
         if differing:
             name = differing[0]
-            raise ValueError(f"{name} is {before[name]!r} here but {after.get(name)!r} there")
+            raise ValueError(
+                Errors.RNN018.format(setting=name, current=before[name], saved=after.get(name))
+            )
     except FileNotFoundError:
         raise
     except Exception as error:
         raise ValueError(
-            f"Component '{pipe.name}': can't load {source}. It is damaged, or was saved with "
-            f"other settings than this pipeline's config has: {error}"
+            Errors.RNN017.format(name=pipe.name, source=source, reason=error)
         ) from error
 
 
 def own_weights(pipe: TrainablePipe) -> None:
-    """Copy weights that lie in memory which can't be written, such as a store between processes."""
+    """Copy weights that are in read-only memory, such as a store shared between processes."""
     for node in pipe.model.walk():
         for name in node.param_names:
             if node.has_param(name):

@@ -1,4 +1,4 @@
-"""The settings of a component: checked whenever one is set, and kept from being lost at loading."""
+"""The settings of a component: checked whenever one is set, and preserved when it is loaded."""
 
 import math
 import warnings
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..crf.tag_scheme import SCHEMES
-from ..errors import check_choice
+from ..errors import Errors, Warnings, check_choice
 from .span_groups import SPANS_KEY
 from .thresholds import check_candidates, check_labels_of, check_threshold
 
@@ -29,10 +29,10 @@ _NAMES = ("labels", "scheme", *DEFAULTS, CONFIGURED)
 
 
 class Settings(dict[str, Any]):
-    """What a component saves in its file `cfg`. A setting is checked whenever it is set.
+    """The content of a component's file `cfg`. Each setting is checked whenever it is set.
 
     Raises:
-        ValueError: A value is out of range, or a name looks like that of a setting and is not.
+        ValueError: A value is out of range, or a name looks like a misspelled setting.
     """
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
@@ -55,24 +55,24 @@ class Settings(dict[str, Any]):
         return self
 
     def __delitem__(self, name: str) -> None:
-        """Remove an entry of somebody else's.
+        """Remove an entry that is not a setting of the component.
 
         Raises:
             ValueError: It is a setting of the component.
         """
         if name in _NAMES:
-            raise ValueError(f"{name} is a setting of the component and can't be removed.")
+            raise ValueError(Errors.RNN012.format(setting=name))
         super().__delitem__(name)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Remove an entry of somebody else's, and return it."""
+        """Remove an entry that is not a setting of the component, and return it."""
         value = self.get(name, *default)
         if name in self:
             del self[name]
         return value
 
     def check(self) -> None:
-        """Check all settings, for a threshold of one label can be set within its block.
+        """Check all settings, because a mapping can be changed in place without a check.
 
         Raises:
             ValueError: A value is out of range.
@@ -95,11 +95,11 @@ class Settings(dict[str, Any]):
         return Settings(values)
 
     def load(self, saved: Mapping[str, Any]) -> None:
-        """Take over what was saved, but for what the config now says otherwise.
+        """Take over the saved settings, except for those that have changed in the config since.
 
-        A setting can be changed in the component, which its config does not show, and in the
-        config of a saved pipeline, or where that is loaded. The latter comes later. It shows by a
-        value that is not the one that the config had when the pipeline was saved.
+        A setting can be changed in the component, which its config does not show, or later in the
+        config of the saved pipeline, or when that is loaded. A later change is recognised by a
+        value other than the one that the config had when the pipeline was saved.
 
         Args:
             saved: The settings of a component that was saved.
@@ -115,9 +115,9 @@ class Settings(dict[str, Any]):
                 # Of a pipeline that was saved before this was noted, or of a component that was
                 # created without settings: which of the two is meant can't be known.
                 warnings.warn(
-                    f"{name} is {value!r} in the config, and {saved.get(name)!r} in the component "
-                    f"that is loaded: {merged[name]!r} holds. Set it in the component, and save "
-                    "that, to be sure.",
+                    Warnings.RNNW01.format(
+                        setting=name, config=value, saved=saved.get(name), used=merged[name]
+                    ),
                     stacklevel=5,
                 )
         _check_scheme(self, merged)
@@ -145,37 +145,34 @@ def _same(value: Any, other: Any) -> bool:
 
 def _check_scheme(known: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     if "scheme" in new and known and known["scheme"] != new["scheme"]:
-        raise ValueError(
-            f"scheme is {known['scheme']!r} here, and can't become {new['scheme']!r}: the model's "
-            "output has other tags in it. Train a component with that scheme."
-        )
+        raise ValueError(Errors.RNN014.format(current=known["scheme"], received=new["scheme"]))
 
 
 def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) -> None:
     for name in new if names else ():
         # `cfg` is open to other people's entries, as in spaCy; a slip of the pen is none of them.
         if name not in _NAMES and (near := get_close_matches(name, _NAMES, n=1, cutoff=0.85)):
-            raise ValueError(f"There is no setting {name!r}. Did you mean {near[0]!r}?")
+            raise ValueError(Errors.RNN011.format(received=name, nearest=near[0]))
     values = {**known, **new}
     if known.get("labels") and values["labels"] != known["labels"]:
-        raise ValueError("Labels belong to the network's output: add them with add_label.")
+        raise ValueError(Errors.RNN013)
     if "scheme" in new:
         check_choice("scheme", new["scheme"], SCHEMES)
         _check_scheme(known, new)
     for name in ("spans_key", "incorrect_spans_key"):
         if not isinstance(new.get(name), str | None):
-            raise ValueError(f"{name} must be the name of a group or null, but got {new[name]!r}.")
+            raise ValueError(Errors.RNN008.format(setting=name, received=new[name]))
     if "output_labels" in new:
         check_output_labels(new["output_labels"], values.get("labels"))
     temperature = new.get("temperature", 1.0)
     if not (_is_number(temperature) and 0 < temperature < math.inf):
-        raise ValueError(f"temperature must be above 0, but got {temperature!r}.")
+        raise ValueError(Errors.RNN007.format(received=temperature))
     candidates = values.get("candidates")
     check_candidates(candidates)
     if "candidates" in new and values.get("labels"):
         check_labels_of(candidates, values["labels"], name="candidates")
     if candidates is not None and values.get("spans_key") is None:
-        raise ValueError("candidates are written to the group that spans_key names; it is None.")
+        raise ValueError(Errors.RNN010)
     if "threshold" in new:
         check_threshold(new["threshold"])
         if values.get("labels"):
@@ -183,19 +180,19 @@ def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) ->
 
 
 def check_output_labels(output: Any, labels: Sequence[str] | None) -> None:
-    """Check which labels are to be written.
+    """Check the labels to write.
 
     Args:
-        output: The labels that are written; None for all.
-        labels: Those of the network; None or empty if it has none yet.
+        output: The labels to write; None for all.
+        labels: The labels of the network; None or empty if it has none yet.
 
     Raises:
-        ValueError: It is no list of strings, or the network lacks a label.
+        ValueError: `output` is not a list of strings, or the network lacks one of its labels.
     """
     if output is None:
         return
     if not isinstance(output, list | tuple) or not all(isinstance(each, str) for each in output):
-        raise ValueError(f"output_labels must be a list of labels or null, but got {output!r}.")
+        raise ValueError(Errors.RNN009.format(received=output))
     for label in output if labels else ():
         check_choice("label of output_labels", label, labels or ())
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..arrays import FloatArray, IntArray
-from ..errors import excerpt
+from ..errors import Errors, excerpt
 from .label_sets import UNKNOWN, LabelSet
 
 POSTERIORS_KEY = "spacy_rnn_tagger.posteriors"
@@ -66,12 +66,12 @@ class SoftAnnotation(NamedTuple):
 
 
 def set_posteriors(doc: Doc, spans: Iterable[Span], scores: Iterable[float]) -> None:
-    """Write what a teacher believes about a doc, in place of what was written before.
+    """Write a teacher's posteriors to a doc, replacing any that were written before.
 
     Args:
         doc: The doc, with entities; tokens whose annotation is missing teach nothing.
-        spans: Spans of the doc. Tokens of a span without a label teach nothing. [S]
-        scores: P(span is an entity of its label | doc), from 0 to 1. [S]
+        spans: Spans of the doc. Tokens in a span without a label teach nothing. [S]
+        scores: P(span is an entity of its label | doc) of each span, from 0 to 1. [S]
 
     Raises:
         ValueError: There are more or fewer scores than spans, or a score is not from 0 to 1.
@@ -83,7 +83,7 @@ def set_posteriors(doc: Doc, spans: Iterable[Span], scores: Iterable[float]) -> 
 
 
 def get_posteriors(doc: Doc) -> SoftAnnotation | None:
-    """Read what a teacher believes about a doc.
+    """Read a teacher's posteriors from a doc.
 
     Args:
         doc: The doc.
@@ -102,21 +102,27 @@ def get_posteriors(doc: Doc) -> SoftAnnotation | None:
 def _read(group: SpanGroup) -> SoftAnnotation:
     doc, scores = group.doc, np.asarray(group.attrs[_SCORES], dtype=np.float64)
     rows = [(span.start, span.end, span.label) for span in group]
-    wrong = None
     if scores.shape != (len(rows),):
-        wrong = f"needs one score for each of its {len(rows)} spans, but got {scores.size}"
-    elif not ((scores >= 0) & (scores <= 1 + _ROUNDING)).all():
-        at = int(np.flatnonzero(~((scores >= 0) & (scores <= 1 + _ROUNDING)))[0])
-        text = excerpt(group[at].text, 0, len(group[at].text))
-        wrong = (
-            f"needs probabilities from 0 to 1, but got {float(scores[at])!r} for {text!r} "
-            f"({group[at].label_})"
-        )
-    if wrong is not None:
         raise ValueError(
-            f"attrs['{_SCORES}'] of doc.spans['{POSTERIORS_KEY}'] {wrong}, in the doc that begins "
-            f"with {excerpt(doc.text, 0, 0)!r}. spacy_rnn_tagger.pipeline.soft_annotation."
-            "set_posteriors writes this group."
+            Errors.RNN021.format(
+                key=POSTERIORS_KEY,
+                n_spans=len(rows),
+                n_scores=scores.size,
+                text=excerpt(doc.text, 0, 0),
+            )
+        )
+    improbable = np.flatnonzero(~((scores >= 0) & (scores <= 1 + _ROUNDING)))
+    if len(improbable):
+        at = int(improbable[0])
+        span = group[at]
+        raise ValueError(
+            Errors.RNN022.format(
+                key=POSTERIORS_KEY,
+                score=float(scores[at]),
+                span=excerpt(span.text, 0, len(span.text)),
+                label=span.label_,
+                text=excerpt(doc.text, 0, 0),
+            )
         )
     starts, ends, labels = np.array(rows, dtype=np.uint64).reshape(-1, 3).T
     places = starts.astype(np.int64), ends.astype(np.int64)
@@ -151,16 +157,16 @@ def move_posteriors(doc: Doc, other: Doc, places: Mapping[int, int]) -> None:
 
 
 def adapt_posteriors(doc: Doc, rename: Mapping[str, str], label_set: LabelSet | None) -> None:
-    """Turn a doc's soft annotation into that of the labels which are to be learned from it.
+    """Reduce a doc's soft annotation to the labels that should be learned from it.
 
-    Spans of all other labels are left out, and the tokens that are likely enough to be in one teach
-    nothing: what they are is not known.
+    Spans of all other labels are left out, and tokens that are likely enough to be in one of these
+    teach nothing, because their annotation is not known.
 
     Args:
         doc: The doc, whose group is replaced if it has one.
-        rename: New names for labels. "?" for a label that is not to be learned.
-        label_set: The labels that are to be learned, after renaming; None for all. A coarse label
-            is not among them, because nobody knows how its probability is divided.
+        rename: New names for labels; "?" for a label that should not be learned.
+        label_set: The labels to learn, after renaming; None for all. Coarse labels are not learned,
+            because it is not known how their probability is divided.
     """
     soft = get_posteriors(doc)
     if soft is None:

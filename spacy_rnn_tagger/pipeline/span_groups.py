@@ -35,6 +35,8 @@ import srsly
 from spacy.attrs import LENGTH
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..errors import Errors
+
 SPANS_KEY = "rnn_ner"
 # How `SpanGroup.to_bytes` packs a span: id, kb_id, label, and its place in tokens and characters.
 _PACKED = struct.Struct(">QQQllll")
@@ -314,8 +316,8 @@ def confidence(span: Span, spans_key: str = ..., *, default: _Default) -> float 
 def confidence(span: Span, spans_key: str = SPANS_KEY, *, default: Any = _RAISE) -> Any:
     """Return the confidence of an entity: the exact posterior P(span has its label | doc).
 
-    The lookup is by the span's characters and label, so a confidence survives merging and splitting
-    of tokens. An entity that grew or shrank when its tokens were merged or split has none.
+    The lookup uses the span's characters and label, so a confidence survives merging and splitting
+    tokens. An entity that grew or shrank when its tokens were merged or split has no confidence.
 
     Args:
         span: An entity of `doc.ents`, or any other span of the group.
@@ -334,20 +336,13 @@ def confidence(span: Span, spans_key: str = SPANS_KEY, *, default: Any = _RAISE)
     if group is None or "scores" not in (attrs := _attrs(group)):
         if default is not _RAISE:
             return default
-        raise KeyError(
-            f"doc.spans[{spans_key!r}] has no scores. The component 'rnn_ner' writes them with "
-            f"its setting spans_key = {spans_key!r}; spaCy's Doc.from_docs and Span.as_doc leave "
-            "them out."
-        )
+        raise KeyError(Errors.RNN023.format(key=spans_key))
     found = _look_up(group, attrs, span)
     if found is not None:
         return found
     if default is not _RAISE:
         return default
-    raise KeyError(
-        f"{span.text!r} ({span.label_}) is not in doc.spans[{spans_key!r}]. Tokens that are merged "
-        "after the component can make an entity longer; then no confidence belongs to it."
-    )
+    raise KeyError(Errors.RNN024.format(text=span.text, label=span.label_, key=spans_key))
 
 
 def _look_up(group: SpanGroup, attrs: dict[str, Any], span: Span) -> float | None:
@@ -371,10 +366,10 @@ def set_span_extension(
 ) -> None:
     """Make confidences available as an extension attribute of spans: `ent._.confidence`.
 
-    The value is looked up whenever it is read, by `confidence`, and is None for a span without one.
-    Nothing is stored in the doc, so the attribute is there for docs from other processes and from
-    disk too. Extensions are global to a process, which is why importing the package sets none: call
-    this once at the start of your program.
+    The value is looked up by `confidence` each time it is read, and is None for a span without one.
+    Nothing is stored in the doc, so the attribute also works for docs from other processes and from
+    disk. Extensions are global to a process, so importing the package sets none: call this function
+    once at the start of your program.
 
     Args:
         name: The name of the attribute.
@@ -393,7 +388,7 @@ def set_span_extension(
 def confidences(doc: Doc) -> dict[tuple[int, int, str], float]:
     """Collect the confidences of all spans that components `rnn_ner` found in a doc.
 
-    Entities that were set before these components, and that none of them found, are left out.
+    Entities that were set before these components, and were found by none of them, are left out.
 
     Args:
         doc: The doc, after the pipeline.

@@ -1,6 +1,6 @@
-"""Least confidences: of what is written to `doc.ents`, and of candidates beside it in the group.
+"""Minimum confidences: of entities in `doc.ents`, and of candidates in the span group.
 
-Either is one number, or one for each label.
+Each is one number for all labels, or a number per label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
 
 Threshold = float | dict[str, float]
 # The least confidence of candidates; None for none. A label that a mapping leaves out has none.
@@ -21,14 +21,14 @@ def check_threshold(threshold: Threshold) -> None:
     """Raise ValueError unless all thresholds are numbers from 0 to 1."""
     for place, value in _named("threshold", threshold):
         if not (_is_number(value) and 0 <= value <= 1):
-            raise ValueError(f"{place} must be from 0 to 1, but got {value!r}.")
+            raise ValueError(Errors.RNN005.format(setting=place, received=value))
 
 
 def check_candidates(candidates: Candidates) -> None:
     """Raise ValueError unless all floors of candidates are numbers above 0, and at most 1."""
     for place, value in _named("candidates", candidates) if candidates is not None else ():
         if not (_is_number(value) and 0 < value <= 1):
-            raise ValueError(f"{place} must be above 0 and at most 1, but got {value!r}.")
+            raise ValueError(Errors.RNN006.format(setting=place, received=value))
 
 
 def check_labels_of(

@@ -16,11 +16,12 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..errors import as_warning, check_at_least
+from ..errors import Errors, as_warning, check_at_least
+from ..errors.wording import counted
 from ..evaluation.data import annotated_docs, check_examples, training_corpora
 from ..evaluation.inputs import Data, Pipeline, data_name, pipeline_name, pipeline_of
 from ..evaluation.outcomes import Mention
-from ..evaluation.running import find_component
+from ..evaluation.running import find_component, no_component
 from ..formats import storage
 from ..formats.base import Format, Role
 from ..formats.record import Record
@@ -52,35 +53,35 @@ def audit(
     progress: bool = False,
     notify: Callable[[str], None] = as_warning,
 ) -> Row:
-    """Rank annotation by how improbable it is to a model that did not see it.
+    """Rank annotation by how improbable it is to a model that was not trained on it.
 
-    The data is divided into folds. For each, the pipeline's own config is trained on the others, by
-    `spacy train`. What is trained is kept in the folder `work`, so that a second call with the same
-    arguments continues where the first one was stopped; remove it when you are done.
+    The data is divided into folds. For each fold, `spacy train` trains the pipeline's own config on
+    the other folds. The models are kept in the folder `work`, so an interrupted run is resumed by
+    calling it again with the same arguments. Delete the folder when you are done.
 
-    Each gold entity is ranked, and each span that the model believes in and gold does not have. The
-    score is log (1 - q) / q, where q is the exact probability that the place is as annotated if the
-    rest of its doc is: above zero, the model believes in something else.
+    The ranking contains each gold entity, and each span that the model finds likely but that is not
+    annotated. The score is log((1 - q) / q), where q is the exact probability that the place is as
+    annotated, given that the rest of its doc is. Above zero, the model prefers something else.
 
     Args:
         model: The pipeline, or its folder or package name.
         data: Annotated docs: the path or URL of a file or folder (`.spacy` or what `convert`
             reads), or docs or examples in memory. They keep their own tokens.
-        output: The file to write, as a whole or not at all: an HTML page that needs no network, or
-            all of the ranking if its suffix is `.json`. None to write nothing.
-        folds: How many folds; 0 to judge by the pipeline itself, for data that it was not trained
-            on.
-        steps: Steps of training for each fold; by the config if None.
-        n: How many places the page shows, and how many docs are exported, at most.
+        output: The file to write, completely or not at all: an HTML page that can be read offline,
+            or the whole ranking if the suffix is `.json`. None to write nothing.
+        folds: The number of folds; 0 to judge by the pipeline itself, for data that it was not
+            trained on.
+        steps: Training steps per fold; from the config if None.
+        n: The maximum number of places on the page, and of docs in the export.
         export: A file for annotation tools with the docs that have improbable annotation, the worst
             first: as they are annotated, with the model's suggestions in their `meta`.
         format: The format of that file, as for `annotate`.
-        work: The folder for the trainings; by default the output's name and `.folds`.
+        work: The folder for the training runs; by default the output's name with `.folds`.
         component: The name of the component, if the pipeline has several `rnn_ner`.
         code: A Python file with functions that the pipeline needs for training.
         gpu_id: The GPU's ID for training, or -1 for the CPU.
         progress: Whether to show what training prints.
-        notify: Gets notes about the data. By default a note is a `UserWarning`.
+        notify: Called with notes about the data. By default, each note is a `UserWarning`.
 
     Returns:
         The ranking, ready for JSON: `model`, `data`, `folds`, `summary` (sentences), counts of
@@ -88,8 +89,8 @@ def audit(
         `rank`, `doc` (its number), `kind` ("boundary", "label", "invented" or "forgotten"), `gold`
         and `suggestion` (each None or with `start`, `end`, `label`, `start_char`, `end_char`,
         `text` and `probability`) and `score`; `doc_ranking`: `doc`, `cost` (-log P(annotation), in
-        nats), `suspects` and `text`; `by_label`, rows of `label`
-        and `kinds`, the numbers of places with a score above zero; `notes` and `versions`.
+        nats), `suspects` and `text`; `by_label`, rows of `label` and `kinds`, the number of places
+        of each kind with a score above zero; `notes` and `versions`.
 
     Raises:
         ModuleNotFoundError: The extra `evaluation` is not installed, and a page is to be written.
@@ -103,7 +104,7 @@ def audit(
     if steps is not None:
         check_at_least("steps", steps, 1)
         if not folds:
-            raise ValueError("steps are those of folds; with folds = 0, nothing is trained.")
+            raise ValueError(Errors.RNN507.format(steps=steps))
     file = None if output is None else Path(output)
     if file is not None:
         check_file(file)
@@ -113,7 +114,7 @@ def audit(
     nlp = pipeline_of(model)
     name = find_component(nlp, component)
     if name is None:
-        raise ValueError(f"{pipeline_name(model)} has no component rnn_ner to judge by.")
+        raise ValueError(no_component(nlp, pipeline_name(model)))
     docs = _docs_of(nlp, data)
     labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
     if folds:
@@ -155,10 +156,8 @@ def _check_export(export: str | Path | None, format: str) -> Format | None:
         return None
     form = by_name(format, Role.OUTPUT)
     if suffix_of(export) not in form.suffixes or is_compressed(export):
-        raise ValueError(
-            f"The name of {export} must end in {' or '.join(form.suffixes)}, as that of a file in "
-            f"the format {format}."
-        )
+        suffixes = " or ".join(form.suffixes)
+        raise ValueError(Errors.RNN213.format(path=export, suffixes=suffixes, format=format))
     storage.check_file(str(export))
     form.prepare()
     return form
@@ -212,14 +211,14 @@ def _notes(nlp: Language, component: str, model: str, docs: Sequence[Doc]) -> li
     unknown = Counter(ent.label_ for doc in docs for ent in doc.ents if ent.label_ not in known)
     if unknown:
         counts = ", ".join(f"{label} ({n:,})" for label, n in sorted(unknown.items()))
-        notes.append(f"{model} does not know all labels, and these are not judged: {counts}.")
+        notes.append(f"{model} does not know all labels. These are not judged: {counts}.")
     train = training_corpora(nlp).train
     if train is not None:
         texts = {doc.text for doc in train}
         if n_seen := sum(doc.text in texts for doc in docs):
             notes.append(
                 f"{n_seen:,} of the {len(docs):,} docs are training data of {model}, which has "
-                "learned their errors. Use folds."
+                "learned their errors. Use folds to train models that have not."
             )
     return notes
 
@@ -271,10 +270,11 @@ def _report(
 def _summary(improbable: Sequence[Suspect], n_entities: int, n_docs: int) -> list[str]:
     gold = sum(each.gold is not None for each in improbable)
     missed = len(improbable) - gold
+    entities = counted(n_entities, "annotated entity", "annotated entities")
     return [
-        f"Of {n_entities:,} annotated entities in {n_docs:,} docs, the model believes that "
-        f"{gold:,} are something else or nothing, and that {missed:,} others were forgotten.",
-        "It is not always right: the list begins with what it is surest of.",
+        f"The model disagrees with {gold:,} of {entities} in {counted(n_docs, 'doc')}, and finds "
+        f"{missed:,} others.",
+        "It is not always right. The list begins with what it is most certain of.",
     ]
 
 

@@ -16,8 +16,8 @@ class Failures:
     """Records that failed. They are written to a temporary file, so that memory does not grow.
 
     Attributes:
-        count: How many.
-        reasons: Why the first ones failed.
+        count: The number of records.
+        reasons: The reasons for the first ones.
     """
 
     def __init__(self) -> None:

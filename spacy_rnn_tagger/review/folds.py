@@ -1,4 +1,4 @@
-"""Models that did not see the docs that they judge: one for each fold, trained on the others."""
+"""Models that were not trained on the docs that they judge: one per fold."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
 from ..bulk.similarity import digest, words_of
+from ..errors import Errors
 from ..io import write_whole
 from ..pipeline.folders import write_pipeline
 from ..training.processes import train, write_config
@@ -21,11 +22,11 @@ _EVALUATIONS = 5  # with fewer steps than the config has
 
 
 def assign(docs: Sequence[Doc], n_folds: int) -> list[int]:
-    """Assign docs to folds, at random but always the same; docs of one text to the same fold.
+    """Assign docs to folds at random but reproducibly; docs with the same text share a fold.
 
     Args:
         docs: The docs.
-        n_folds: How many folds there are.
+        n_folds: The number of folds.
 
     Returns:
         The fold of each doc.
@@ -36,10 +37,7 @@ def assign(docs: Sequence[Doc], n_folds: int) -> list[int]:
     keys = [digest(words_of(doc.text)) for doc in docs]
     place = {key: number for number, key in enumerate(sorted(set(keys)))}
     if len(place) < 2 * n_folds:
-        raise ValueError(
-            f"{n_folds} folds need {2 * n_folds} different docs at least, but there are "
-            f"{len(place)}. Take fewer folds, or 0 if the pipeline was not trained on them."
-        )
+        raise ValueError(Errors.RNN508.format(folds=n_folds, needed=2 * n_folds, found=len(place)))
     return [place[key] % n_folds for key in keys]
 
 
@@ -53,8 +51,8 @@ class Folds:
         docs: All docs.
         folds: The fold of each.
         labels: All labels of the docs.
-        work: The folder for all trainings.
-        steps: Steps of training; the config's own if None.
+        work: The folder for all training runs.
+        steps: Training steps; from the config if None.
         code: A Python file with functions that the pipeline needs.
         gpu: The GPU's ID, or -1.
     """
@@ -73,7 +71,7 @@ class Folds:
         """Train the model that judges a fold, unless that was done before.
 
         Args:
-            fold: The fold that it does not see.
+            fold: The fold that it is not trained on.
             progress: Whether to show what `spacy train` prints.
 
         Returns:
@@ -114,7 +112,7 @@ class Folds:
 
     @property
     def folder(self) -> Path:
-        """The folder of these trainings: other data or another config has another one."""
+        """The folder of these training runs, which depends on the data and the config."""
         hashed = hashlib.sha256(self._config().to_str().encode())
         hashed.update(self.nlp.tokenizer.to_bytes(exclude=["vocab"]))
         hashed.update(str(self.nlp.vocab.vectors.shape).encode())

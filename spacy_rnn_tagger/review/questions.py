@@ -1,12 +1,13 @@
-"""Questions about single spans, to be accepted or rejected.
+"""Questions about single spans, for people to accept or reject.
 
-They are in Prodigy's form of binary tasks, which `convert` reads once they are answered: of an
-accepted span it keeps the entity, of a rejected one that it is none, and all other annotation of
-the text is missing. A question that nobody has answered says "ignore", and is left out.
+They have the form of Prodigy's binary tasks, which `convert` reads once they are answered. An
+accepted span becomes an entity, a rejected span is known not to be one, and all other annotation of
+the text is missing. A question without an answer is marked "ignore", and left out.
 """
 
 from typing import Any
 
+from ..errors import Errors
 from ..formats.jsonl import JSONL, to_json
 from ..formats.prodigy import Prodigy
 from ..types import EntitySpan
@@ -16,16 +17,13 @@ _DIGITS = 6
 
 
 def check_format(name: str) -> None:
-    """Check whether a format can say that annotation is of a single span.
+    """Check whether a format can limit annotation to a single span.
 
     Raises:
-        ValueError: It can't.
+        ValueError: The format annotates whole texts.
     """
     if name not in FORMATS:
-        raise ValueError(
-            f"Questions about single spans can't be written as {name}, in which a text is "
-            f"annotated as a whole. The format must be {' or '.join(FORMATS)}."
-        )
+        raise ValueError(Errors.RNN503.format(format=name, formats=" or ".join(FORMATS)))
 
 
 def question(text: str, span: EntitySpan, p: float, meta: dict[str, Any]) -> bytes:
@@ -33,9 +31,9 @@ def question(text: str, span: EntitySpan, p: float, meta: dict[str, Any]) -> byt
 
     Args:
         text: The text.
-        span: In characters.
-        p: Its posterior.
-        meta: What the tool is to show beside it.
+        span: The span, in characters.
+        p: The posterior of the span.
+        meta: What the annotation tool should show with it.
 
     Returns:
         A line.

@@ -81,8 +81,7 @@ class Scan:
             progress: Whether to show progress on a terminal.
 
         Raises:
-            OSError: A file can't be read.
-            ValueError: Likewise.
+            OSError, ValueError: A file can't be read.
         """
         with bytes_bar(self._job.n_bytes, progress=progress, desc="Reading texts") as bar:
             for number in range(len(self._job.files)):
@@ -121,7 +120,7 @@ class Scan:
     def _batch(
         self, file: int, batch: Sequence[Tagged]
     ) -> Iterator[tuple[Tagged, list[Candidate]]]:
-        """Find the candidates of a batch; a doc that fails takes no other with it."""
+        """Find the candidates of a batch; a doc that fails does not affect the others."""
         try:
             yield from zip(batch, self._found(file, batch), strict=True)
         except Exception as error:

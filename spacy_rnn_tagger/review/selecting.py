@@ -45,13 +45,13 @@ class Selected:
     """What was selected.
 
     Attributes:
-        selected: How many texts, or questions about spans, were written.
-        tokens: The tokens of these texts; of questions, those of the spans.
-        read: How many records were read.
+        selected: The number of texts, or of questions about spans, that were written.
+        tokens: The number of tokens in these texts; for questions, in the spans.
+        read: The number of records that were read.
         empty: How many of them have no word.
-        duplicates: How many candidates were left out because a better one is nearly the same.
-        failed: How many records failed.
-        error_file: The file with those, and why they failed; None if there are none.
+        duplicates: The number of candidates left out because a better one is nearly the same.
+        failed: The number of records that failed.
+        error_file: The file with the failed records and the reasons; None if there are none.
     """
 
     selected: int
@@ -91,55 +91,57 @@ def select(
 ) -> Selected:
     """Select the texts that a pipeline can learn most from, for people to annotate.
 
-    All texts are read once, and the most doubtful ones kept, twenty for each that is wanted. From
-    these they are taken one by one. A name that the pipeline is unsure of, or the words around it,
-    counts for less each time it was taken, so that two hundred different texts come out of it.
+    All texts are read once, and the most doubtful ones are kept: twenty for each that is wanted.
+    The selection is made from these, one by one. A name that the pipeline is unsure of, and the
+    words around it, count for less each time they were selected, so that the texts differ.
 
-    Each record says in its `meta` what its rank and its score are (`select_rank`, `select_score`)
-    and why it was selected (`select_why`). Texts have the entities that the pipeline finds in them.
+    The `meta` of each record contains its rank and score (`select_rank`, `select_score`) and the
+    reason for its selection (`select_why`). Texts have the entities that the pipeline finds.
 
-    Without a pipeline, a random sample of the texts is covered greedily: first those with the most
-    capitalised words that no sentence begins with, and rare words, for their length; each counts
-    for less once it was taken.
+    Without a pipeline, texts are selected greedily from a random sample: first those that have, for
+    their length, the most rare words and capitalised words inside sentences. Each word counts for
+    less once it was selected.
 
     Args:
-        model: A pipeline's folder or its package's name, with a component `rnn_ner`; None or "-" to
+        model: The folder or package name of a pipeline with a component `rnn_ner`; None or "-" to
             start from raw text.
         texts: Texts as `annotate` reads them: a file, a folder or a glob, as a path or a URL.
-        output: The file to write, a path or a URL. Its name must end as the format's files do.
-        n: How many to select.
-        by: What decides: "confidence" (1 - P(best analysis)), "margin" (of the two best ones),
-            "entropy" (of all) or "errors" (how many words are expected to be wrong). All are exact.
-            "confidence" if None.
-        per: "token" to divide this by a text's length, or "doc".
-        spans: Whether to ask about single doubtful spans, which people accept or reject. Once they
-            are answered, `convert` reads them; whatever was not asked is missing annotation.
-        diversity: How much less counts what was taken before: from 0, nothing, to below 1.
-        near_duplicates: Whether to leave out texts that nearly repeat a selected one. That needs
+        output: The file to write, as a path or a URL. Its suffix must fit the format.
+        n: The number of texts, or of questions, to select.
+        by: The measure to rank by: "confidence" (1 - P(best analysis)), "margin" (between the two
+            best analyses), "entropy" (of all analyses) or "errors" (the expected number of wrong
+            words). All are exact. "confidence" if None.
+        per: "token" to divide the measure by the length of the text, or "doc".
+        spans: Whether to ask about single doubtful spans, which people accept or reject. `convert`
+            reads the answers; everything that was not asked is missing annotation.
+        diversity: How much less a name counts once it was selected: from 0, not at all, to less
+            than 1.
+        near_duplicates: Whether to leave out texts that nearly repeat a selected one. This needs
             the extra `distill`.
         format: The format to write, as for `annotate`; for questions about spans, "jsonl" or
             "prodigy".
         component: The name of the component, if the pipeline has several `rnn_ner`.
         lang: The language of raw text, if there is no pipeline.
         text_column: The key or column of the text.
-        whole_files: Whether a text file is one record.
+        whole_files: Whether each text file is one record.
         from_name: The name of the control tag in Label Studio's configuration.
-        to_name: The name of the object tag in it.
-        batch_size: Docs in a batch; the pipeline's own setting if None.
+        to_name: The name of the object tag in Label Studio's configuration.
+        batch_size: Docs per batch; the pipeline's own setting if None.
         shard_size: Texts in memory at a time.
-        max_length: Characters in a text at most; the pipeline's own setting if None.
+        max_length: Characters per text, at most; the pipeline's own setting if None.
         code: A Python file with functions that the pipeline needs.
         gpu_id: The GPU's ID, or -1 for the CPU.
         progress: Whether to show progress on a terminal.
-        notify: Gets a note about files that are skipped. By default the note is a `UserWarning`.
+        notify: Called with a note about files that are skipped. By default, the note is a
+            `UserWarning`.
 
     Returns:
-        What was selected. Records that failed are written beside the output, in a file whose name
+        What was selected. Records that failed are written to a file next to the output, whose name
         ends in `.errors.jsonl`.
 
     Raises:
-        ImportError: A package is not installed that the pipeline, the format or the search for near
-            duplicates needs.
+        ImportError: A package that the pipeline, the format or the search for near duplicates needs
+            is not installed.
         OSError: Texts or the pipeline can't be read, or the output can't be written.
         ValueError: A setting is not allowed, a file of the texts has no known format, the pipeline
             can't be loaded or has no component `rnn_ner`, or there is nothing to select.

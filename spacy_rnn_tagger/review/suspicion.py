@@ -5,9 +5,9 @@ likely, or a likely span where gold has none. Its score is
 
     log (1 - q) / q,   q = P(the region is as annotated | the rest of the doc is as annotated),
 
-which is exact for the model. Above zero, the model believes that something else is there. To
-condition on the rest keeps one error from casting doubt on its neighbours, and makes use of what
-annotators knew of the doc.
+which is exact for the model. Above zero, the model finds something else more likely. Conditioning
+on the rest keeps one error from casting doubt on its neighbours, and uses what annotators knew of
+the doc.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -56,7 +56,7 @@ class Suspect:
 
     @property
     def mentions(self) -> list[Mention]:
-        """The gold entity and the suggestion, those that are there."""
+        """The gold entity and the suggestion, if they exist."""
         return [each for each in (self.gold, self.suggestion) if each is not None]
 
 

@@ -1,1 +1,1 @@
-"""What a config's training section names: batchers, augmenters, callbacks and loggers."""
+"""Functions for the training section of a config: batchers, augmenters, callbacks and loggers."""

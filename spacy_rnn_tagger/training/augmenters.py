@@ -1,4 +1,4 @@
-"""Augmentation: a mention of an entity gives its place to another name of the same label."""
+"""Augmentation: mentions of entities are replaced with other names of the same label."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..errors import Errors
 from ..io import read_lines
 from ..pipeline.label_sets import move_label_set
 from ..pipeline.soft_annotation import move_posteriors
@@ -20,27 +21,27 @@ def create_entity_swap_v1(
 ) -> Augmenter:
     """Create the augmenter `spacy_rnn_tagger.entity_swap.v1`.
 
-    A name takes over the mention's writing, all capitals or all lower case. Of the annotation, a
-    doc that is changed keeps its entities, its sentence starts, what its annotators marked, and its
-    soft annotation, but for spans that begin or end within a mention. Entities of coarse labels
+    A new name is written in capitals or in lower case, as the mention was. A changed doc keeps its
+    entities, its sentence starts, the record of what its annotators marked, and its soft
+    annotation, except for spans that begin or end within a mention. Entities with coarse labels
     keep their mentions.
 
     Args:
-        names: For each label the path of a text file, one name a line. Labels without a file keep
-            their mentions.
-        level: The share of docs that are changed, in [0, 1].
-        per_entity: In such a doc, the share of mentions that get another name, in [0, 1].
+        names: For each label, the path of a text file with one name per line. Labels without a file
+            keep their mentions.
+        level: The share of docs to change, in [0, 1].
+        per_entity: The share of mentions to replace in such a doc, in [0, 1].
 
     Returns:
         The augmenter.
 
     Raises:
-        ValueError: A share is outside of [0, 1], or a file has no name.
+        ValueError: A share is outside [0, 1], or a file has no names.
         FileNotFoundError: A file is missing.
     """
     for setting, share in (("level", level), ("per_entity", per_entity)):
         if not 0 <= share <= 1:
-            raise ValueError(f"{setting} must be between 0 and 1, but got {share!r}.")
+            raise ValueError(Errors.RNN005.format(setting=setting, received=share))
     lists = {label: _read_names(label, Path(path)) for label, path in names.items()}
 
     def entity_swap(nlp: Language, example: Example) -> Iterator[Example]:
@@ -62,15 +63,15 @@ def create_entity_swap_v1(
 
 def _read_names(label: str, path: Path) -> list[str]:
     if not path.is_file():
-        raise FileNotFoundError(f"No file {path} with the names of '{label}'.")
+        raise FileNotFoundError(Errors.RNN302.format(path=path, label=label))
     names = [line.strip() for line in read_lines(path) if line.strip()]
     if not names:
-        raise ValueError(f"{path}, the names of '{label}', is empty.")
+        raise ValueError(Errors.RNN303.format(path=path, label=label))
     return names
 
 
 def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Example:
-    """Rebuild a doc word by word with other names in it."""
+    """Rebuild a doc word by word, with other names."""
     words: list[str] = []
     spaces: list[bool] = []
     new_start: dict[int, int] = {}  # from a token of the old doc to its place in the new one
@@ -93,7 +94,7 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
             i += 1
     new_start[len(doc)] = len(words)
     reference = Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=sent_starts)
-    # Entities don't overlap, so a start or an end is never inside of a name that was swapped.
+    # Entities don't overlap, so none starts or ends inside a name that was swapped.
     ents = [
         Span(reference, new_start[ent.start], new_start[ent.end], label=ent.label_)
         for ent in doc.ents
@@ -105,7 +106,7 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
 
 
 def _missing(doc: Doc, reference: Doc, new_start: dict[int, int]) -> list[Span]:
-    """Find the tokens without annotation; they stay without."""
+    """Find the tokens without annotation, which stay without."""
     return [
         reference[new_start[token.i] : new_start[token.i] + 1]
         for token in doc
@@ -114,6 +115,6 @@ def _missing(doc: Doc, reference: Doc, new_start: dict[int, int]) -> list[Span]:
 
 
 def _written_like(mention: str, name: str) -> str:
-    if mention.isupper() and len(mention) > 3:  # "US" says nothing of the writing around it
+    if mention.isupper() and len(mention) > 3:  # "US" says nothing about the writing around it
         return name.upper()
     return name.lower() if mention.islower() else name

@@ -1,4 +1,4 @@
-"""Batches of training examples under a budget of tokens, of which a long doc takes several."""
+"""Batches of training examples with a limit on tokens; long docs are split over several."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -9,21 +9,22 @@ from spacy.training import Example
 from spacy.training.batchers import Sizing, minibatch_by_words
 
 from ..arrays import BoolArray, IntArray
-from ..errors import check_at_least
+from ..errors import Errors, check_at_least
 from ..pipeline.span_groups import EntityGroup, attrs_within
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
 
 def create_batch_by_tokens_v1(*, size: Sizing, tolerance: float = 0.2) -> Batcher:
-    """Create a batcher like `spacy.batch_by_words.v1` that neither discards nor swallows long docs.
+    """Create a batcher like `spacy.batch_by_words.v1` that splits long docs and discards none.
 
-    A doc longer than a batch is split into parts that fit: before sentence starts, where they are
-    set, or else between any two tokens that are not of one entity or span. No annotation is lost.
+    A doc longer than a batch is split into parts that fit: before sentence starts, if they are set,
+    or else between any two tokens that are not in one entity or span. No annotation is lost.
 
     Args:
-        size: Tokens of a batch, or a schedule of them; the first of a schedule is the longest part.
-        tolerance: By which share of `size` a batch may exceed it.
+        size: Tokens per batch, or a schedule of them. The first size in a schedule also limits the
+            parts of docs.
+        tolerance: The share of `size` by which a batch may exceed it.
 
     Returns:
         The batcher.
@@ -32,7 +33,7 @@ def create_batch_by_tokens_v1(*, size: Sizing, tolerance: float = 0.2) -> Batche
         ValueError: `size` is below 1, or `tolerance` below 0.
     """
     if tolerance < 0:
-        raise ValueError(f"tolerance must be 0 or more, but got {tolerance!r}.")
+        raise ValueError(Errors.RNN301.format(received=tolerance))
     if isinstance(size, int):
         check_at_least("size", size, 1)
 
@@ -55,15 +56,15 @@ def _first(size: Sizing) -> tuple[int, Sizing]:
 def split_example(example: Example, max_length: int) -> Iterator[Example]:
     """Split an example into parts of at most `max_length` tokens, unless a span is longer.
 
-    A part ends before a sentence if there is one within reach, and may begin there with another
-    token if a sentence is longer than a part. Span groups go with their spans.
+    A part ends before the last sentence start within reach. If a sentence is longer than a part, it
+    is split between two of its tokens. Span groups are split with their spans.
 
     Args:
         example: The example.
-        max_length: Tokens of the predicted doc in a part, at most.
+        max_length: The most tokens of the predicted doc in a part.
 
     Yields:
-        The parts in their order; the example itself if it is short enough.
+        The parts in order; the example itself if it is short enough.
     """
     predicted, reference = example.predicted, example.reference
     if len(predicted) <= max_length:
@@ -86,18 +87,18 @@ def split_example(example: Example, max_length: int) -> Iterator[Example]:
 
 
 def _places(example: Example) -> tuple[IntArray, IntArray, BoolArray]:
-    """Find where both docs can be parted: the tokens before which that is, and sentence starts.
+    """Find the tokens before which both docs can be split, and which of them start sentences.
 
     Args:
         example: The example.
 
     Returns:
-        Places in the predicted doc, the same ones in the reference, and whether a sentence starts
-        there in either.
+        Places in the predicted doc, the same places in the reference, and whether a sentence starts
+        there in either doc.
     """
     predicted, reference = example.predicted, example.reference
     align = example.alignment.x2y
-    # A part's tokens must be aligned with its own only.
+    # The tokens of a part must be aligned with tokens of that part only.
     last = np.full(len(predicted), -1, dtype=np.int64)
     first = np.full(len(predicted), len(reference), dtype=np.int64)
     row = np.repeat(np.arange(len(predicted)), align.lengths)
@@ -117,7 +118,7 @@ def _places(example: Example) -> tuple[IntArray, IntArray, BoolArray]:
 
 
 def _within_spans(doc: Doc) -> BoolArray:
-    """Tell before which tokens a cut would go through an entity or a span. (L + 1,)."""
+    """Mark the tokens before which a cut would go through an entity or a span, `(L + 1,)`."""
     depth = np.zeros(len(doc) + 1, dtype=np.int64)
     groups = [doc.ents, *doc.spans.values()]
     for span in (span for group in groups for span in group if len(span)):
@@ -127,11 +128,11 @@ def _within_spans(doc: Doc) -> BoolArray:
 
 
 class _Parts:
-    """Parts of a doc as docs, with all annotation that spaCy's `Span.as_doc` leaves out."""
+    """Parts of a doc as docs, including the annotation that spaCy's `Span.as_doc` leaves out."""
 
     def __init__(self, doc: Doc) -> None:
         self._doc = doc
-        # Not a public name; without it spaCy reads the whole doc anew for each part.
+        # Not a public name. Without it, spaCy reads the whole doc again for each part.
         self._attrs = doc._get_array_attrs()
         self._array = doc.to_array(self._attrs)
 

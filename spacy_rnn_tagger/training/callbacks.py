@@ -1,4 +1,4 @@
-"""Rehearsal within `spacy train`: new entities are learned without forgetting the old ones."""
+"""Rehearsal in `spacy train`: learning new entities without forgetting the old ones."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..errors import check_at_least
+from ..errors import Errors, check_at_least
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -18,13 +18,17 @@ def create_rehearse_v1(
     """Create a callback for `[training.before_update]` that rehearses a batch before each step.
 
     It is for components that come from a trained pipeline (`source` in a config) and are not
-    frozen. Their gradient towards what they said before training is added to that of the step.
+    frozen. A gradient towards their predictions before training is added to that of the step.
 
     Args:
-        corpus: A reader of texts of the former kind, such as `spacy.JsonlCorpus.v1`; their
-            annotation is not used. It is read again whenever it ends.
-        batch_size: Docs in a batch.
+        corpus: A reader of texts like those of the former training, such as
+            `spacy.JsonlCorpus.v1`. Their annotation is not used. The corpus is read again whenever
+            it ends.
+        batch_size: Docs per batch.
         drop: The dropout rate.
+
+    Returns:
+        The callback.
 
     Raises:
         ValueError: The batch size is below 1.
@@ -39,7 +43,7 @@ def create_rehearse_v1(
             _check(nlp)
         examples = next(batches)
         for _name, pipe in _rehearsing(nlp):
-            # Without an optimizer the gradient waits for that of the update.
+            # Without an optimizer, the gradient is kept and added to that of the update.
             pipe.rehearse(examples, drop=drop, sgd=None)
 
     return rehearse
@@ -52,7 +56,7 @@ def _read_forever(nlp: Language, corpus: Reader, batch_size: int) -> Iterator[li
             empty = False
             yield batch
         if empty:
-            raise ValueError("spacy_rnn_tagger.rehearse.v1: the corpus has no text.")
+            raise ValueError(Errors.RNN318)
 
 
 def _rehearsing(nlp: Language) -> list[tuple[str, Any]]:
@@ -64,13 +68,10 @@ def _rehearsing(nlp: Language) -> list[tuple[str, Any]]:
 
 
 def _check(nlp: Language) -> None:
-    """Tell at the first step what would otherwise be silently without effect."""
+    """Refuse at the first step what would otherwise have no effect."""
     pipes = _rehearsing(nlp)
     if not pipes:
-        raise ValueError(
-            "spacy_rnn_tagger.rehearse.v1: no component to rehearse. There must be one with "
-            "'source' in the config, which is not in [training] frozen_components."
-        )
+        raise ValueError(Errors.RNN319)
     shared = {
         listener
         for _, pipe in nlp.pipeline
@@ -78,8 +79,4 @@ def _check(nlp: Language) -> None:
     }
     listening = [name for name, _ in pipes if name in shared]
     if listening:
-        raise ValueError(
-            f"spacy_rnn_tagger.rehearse.v1: component '{listening[0]}' listens to a shared "
-            "tok2vec, which rehearsal can't train. Give it a copy of its own: replace_listeners = "
-            '["model.tok2vec"] beside its source.'
-        )
+        raise ValueError(Errors.RNN320.format(name=listening[0]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.util import get_lang_class, load_config_from_str
 from thinc.api import Config
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable  # moved in Python 3.11
@@ -89,10 +89,7 @@ def _in_language(config: Config, lang: str) -> Config:
 def _use_vectors(config: Config, vectors: str, name: str) -> None:
     embeds = [block for block in _blocks(config["components"]) if "include_static_vectors" in block]
     if not embeds:
-        raise ValueError(
-            f"The config '{name}' has no embedding layer that reads vectors. Choose another one, "
-            "such as 'rnn_ner', or leave out the vectors."
-        )
+        raise ValueError(Errors.RNN304.format(config=name))
     for block in embeds:
         block["include_static_vectors"] = True
     config["paths"]["vectors"] = vectors

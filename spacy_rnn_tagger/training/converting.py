@@ -12,7 +12,8 @@ from spacy.attrs import ENT_IOB
 from spacy.tokens import DocBin
 from tqdm import tqdm
 
-from ..errors import as_warning
+from ..errors import Errors, as_warning
+from ..errors.wording import counted
 from ..formats import storage
 from ..formats.agreement import Agreement
 from ..formats.base import Reading
@@ -22,25 +23,25 @@ from ..formats.placing import Placement
 from ..formats.record import AnnotationError
 from ..formats.resolving import Resolver
 
-_SUFFIX = ".spacy"  # spaCy reads files with this one only
+_SUFFIX = ".spacy"  # spaCy reads no files with other suffixes
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written.
+    """A summary of what was written.
 
     Attributes:
-        docs: Number of docs.
-        tokens: Number of tokens.
-        entities: Number of entities for each label.
-        left_out: Number of records that the annotator did not accept, by answer.
-        missing: Number of spans whose annotation is missing, such as `[Lagos](?)`. Neighbouring
-            ones count as one.
-        rejected: Number of spans that were written as incorrect.
-        ignored: Number of things that are no annotation of entities, by their description.
-        read_as: The files of each format.
-        agreement: How far annotators agree, if texts have several; otherwise None.
-        notices: What was dropped, changed or left missing, a line each, with file and place.
+        docs: The number of docs.
+        tokens: The number of tokens.
+        entities: The number of entities for each label.
+        left_out: The number of records that the annotator did not accept, by answer.
+        missing: The number of spans without annotation, such as `[Lagos](?)`. Neighbouring ones
+            count as one.
+        rejected: The number of spans that were written as incorrect.
+        ignored: The number of items other than entities, such as relations, by description.
+        read_as: The files that were read, by the name of their format.
+        agreement: The agreement between annotators; None if no text has several.
+        notices: What was dropped, changed or left missing, one line each, with file and place.
     """
 
     docs: int
@@ -57,12 +58,13 @@ class Converted:
     def __str__(self) -> str:
         """Describe what was written, in a line."""
         counts = ", ".join(f"{label} {count:,}" for label, count in self.entities.items())
-        entities = f"entities: {counts}" if counts else "no entity"
-        missing = f", {self.missing:,} spans left missing" if self.missing else ""
-        rejected = f", {self.rejected:,} rejected spans" if self.rejected else ""
+        entities = f"entities: {counts}" if counts else "no entities"
+        missing = f", {counted(self.missing, 'span')} left missing" if self.missing else ""
+        rejected = f", {counted(self.rejected, 'rejected span')}" if self.rejected else ""
         left_out = self.described_left_out()
         return (
-            f"{self.docs:,} docs, {self.tokens:,} tokens, {entities}{missing}{rejected}{left_out}"
+            f"{counted(self.docs, 'doc')}, {counted(self.tokens, 'token')}, {entities}{missing}"
+            f"{rejected}{left_out}"
         )
 
     def described_left_out(self) -> str:
@@ -71,7 +73,7 @@ class Converted:
         return f" (records left out by their answer: {answers})" if answers else ""
 
     def report(self) -> list[str]:
-        """Describe how files were read and what is not as it was in them, a line each."""
+        """Describe how files were read, and what differs from them, in lines."""
         lines = [f"{form}: {', '.join(files)}" for form, files in self.read_as.items()]
         if self.ignored:
             counts = (f"{what} ({count:,})" for what, count in self.ignored.items())
@@ -111,37 +113,37 @@ def convert(
             (`.gz`) or not. A file, or a folder with such files; a path or a URL. Spans with the
             label "?" become missing annotation.
         output: The `.spacy` file to write, a path or a URL.
-        format: The name of the input's format; recognised by the content if None.
+        format: The name of the input's format; None to recognise it by the content.
         lang: The language whose tokenizer is used.
-        labels: The labels to keep; all if None. Entities of other labels become outside.
+        labels: The labels to keep; None for all. The tokens of other entities become outside.
         allow_empty: Whether to write docs if none of them has an entity.
-        resolve: What becomes of annotation on which annotators of a text disagree: it is
-            "missing", that of the "first" or of the "majority", or the "union" of all. The same
-            text again is then another annotation of it. None for "missing", but only for texts
-            that the annotation tool says had several annotators.
-        misaligned: What becomes of spans that don't begin and end at the boundary of a token:
-            "error", "missing", or "expand" to whole tokens.
-        overlapping: What becomes of spans that overlap: "error", "missing", or the "longest" or
-            the "first" one is kept. Exact duplicates are dropped and reported.
-        incorrect_spans_key: The span group for spans that annotators rejected, for the setting of
-            that name of `rnn_ner`. If None, records that are only rejected are left out.
-        text_column: The key of the text, in formats that have such.
-        token_column: The column of the token in files of columns; the first one is 1, the last -1.
-        tag_column: The column of the tag, likewise.
-        unit: What becomes a doc in files of columns: a "sentence" or a "document".
+        resolve: The resolution if annotators of a text disagree: "missing" leaves the tokens
+            without annotation, "first" follows the first annotator, "majority" the majority, and
+            "union" keeps all spans. A repeated text then counts as another annotation of it. None
+            for "missing", but only for texts that had several annotators according to the tool.
+        misaligned: The treatment of spans that don't begin and end at token boundaries: "error",
+            "missing" to leave their tokens without annotation, or "expand" to whole tokens.
+        overlapping: The treatment of spans that overlap: "error", "missing", or keep the "longest"
+            or the "first" one. Exact duplicates are dropped and reported.
+        incorrect_spans_key: The span group for spans that annotators rejected, as in the setting of
+            `rnn_ner` with that name. If None, records that are only rejected are left out.
+        text_column: The key of the text, in formats that have one.
+        token_column: The column of the token in files of columns, from 1, or from -1 for the last.
+        tag_column: The column of the tag, counted likewise.
+        unit: What makes a doc in files of columns: a "sentence" or a "document".
         offsets: How the annotation tool counts characters such as emoji: "characters" (as one),
-            "utf-16" (as two), or "auto".
-        report: A file for the whole report of what was dropped, changed or left missing.
+            "utf-16" (as two), or "auto" to find out.
+        report: A file for the full report of what was dropped, changed or left missing.
         progress: Whether to show progress on a terminal.
-        notify: Gets a note about files in the folder that are not read. By default the note is a
-            `UserWarning`.
+        notify: Receives a note about files in the folder that are not read. By default, the note is
+            a `UserWarning`.
 
     Returns:
-        What was written.
+        A summary of what was written.
 
     Raises:
-        AnnotationError: Annotation is malformed, overlaps or is misaligned, or there is none; or
-            the format of the file is not known.
+        AnnotationError: Annotation is malformed, overlaps or is misaligned, or there is none; or a
+            file is in no known format.
         ImportError: spaCy does not have the language, or a package that its tokenizer needs.
         OSError: There is no input, or the output can't be written.
         ValueError: The output's name does not end in ".spacy", or a setting is not allowed.
@@ -160,7 +162,7 @@ def convert(
     for name in (output, *((report,) if report is not None else ())):
         storage.check_file(str(name))
     if PurePath(output).suffix != _SUFFIX:
-        raise ValueError(f"The name of the output must end in {_SUFFIX}, but got {output}.")
+        raise ValueError(Errors.RNN346.format(suffix=_SUFFIX, received=output))
     if note := corpus.unread_note(input):
         notify(note)
     docs = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"])
@@ -198,14 +200,13 @@ def convert(
         agreement=resolver.agreement if resolver.agreement.texts else None,
         notices=findings.notices + resolver.notices,
     )
+    if not found.docs and found.left_out:
+        answers = ", ".join(f"{answer} {count:,}" for answer, count in found.left_out.items())
+        raise AnnotationError(Errors.RNN348.format(source=input, answers=answers))
     if not found.docs:
-        raise AnnotationError(f"{input}: no annotated text{found.described_left_out()}")
+        raise AnnotationError(Errors.RNN347.format(source=input))
     if not found.entities and not found.rejected and not allow_empty:
-        raise AnnotationError(
-            f"{input}: {found}. Entities are written [Red Fort](FAC) in .txt, and with their "
-            "offsets in .jsonl; if no entity is what you expect, pass --allow-empty "
-            "(allow_empty=True)."
-        )
+        raise AnnotationError(Errors.RNN349.format(source=input, found=found))
     storage.write(str(output), docs.to_bytes())
     if report is not None:
         storage.write(str(report), "".join(f"{line}\n" for line in found.report()).encode())

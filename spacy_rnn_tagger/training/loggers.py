@@ -1,4 +1,4 @@
-"""Training output: spaCy's console table, and under each row the scores of each label."""
+"""Training output: spaCy's console table, with the scores per label under each row."""
 
 import sys
 from collections.abc import Callable
@@ -22,9 +22,12 @@ def create_console_logger_v1(
 
     Args:
         progress_bar: "train" for a progress bar over all steps, "eval" for one up to the next
-            evaluation, None for none.
+            evaluation, or None for no bar.
         console_output: Whether to print the scores to the console.
         output_file: A JSONL file to write the scores to as well.
+
+    Returns:
+        The logger.
     """
     setup_table = console_logger_v3(progress_bar, console_output, output_file)
 

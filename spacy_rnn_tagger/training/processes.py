@@ -1,4 +1,4 @@
-"""`spacy train` in a process of its own: the config is written out, and training can be resumed."""
+"""`spacy train` in a process of its own, which keeps what earlier calls have trained."""
 
 import re
 import shutil
@@ -8,15 +8,16 @@ from pathlib import Path
 
 from thinc.api import Config
 
+from ..errors import Errors
 from ..io import read_text, write_whole
 
 _LOG = "training.log"
-_SHOWN = 15  # lines of the log in an error
+_SHOWN = 15  # log lines in an error
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def write_config(config: Config, path: Path) -> None:
-    """Write a config, unless it is there and the same."""
+    """Write a config, unless the file exists with the same content."""
     content = config.to_str()
     if not path.exists() or read_text(path) != content:
         write_whole(path, content.encode())
@@ -32,26 +33,27 @@ def train(
 ) -> Path:
     """Run `spacy train` in a process of its own.
 
-    The output folder appears when training is complete. What a former call has trained is kept.
+    The output folder appears when training is complete. If it exists, nothing is trained again.
 
     Args:
         config: The config.
         output: The folder for the pipelines.
         gpu: The GPU's ID, or -1 for the CPU.
         code: A Python file with functions that the config needs.
-        progress: Whether to show what `spacy train` prints. It is written to `training.log` beside
-            the output otherwise.
+        progress: Whether to show the output of `spacy train`. Otherwise, it is written to
+            `training.log` beside the output folder.
 
     Returns:
         The folder of the best pipeline.
 
     Raises:
-        RuntimeError: Training failed; the error has the last lines of what it printed.
+        RuntimeError: Training failed. The message has the last lines of its output, unless they
+            were shown.
     """
     if output.exists():
         return output / "model-best"
     partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
     arguments = [str(config), "--output", str(partial), "--gpu-id", str(gpu)]
     if code is not None:
         arguments += ["--code", str(code)]
@@ -59,16 +61,16 @@ def train(
     log = output.with_name(_LOG)
     log.parent.mkdir(parents=True, exist_ok=True)
     if progress:
-        status = subprocess.run(command, check=False).returncode
-        reason = "what it printed says why"
+        if status := subprocess.run(command, check=False).returncode:
+            raise RuntimeError(Errors.RNN350.format(config=config, status=status))
     else:
         with log.open("wb") as file:
             status = subprocess.run(
                 command, check=False, stdout=file, stderr=subprocess.STDOUT
             ).returncode
-        lines = _STYLE.sub("", log.read_text("utf-8", "replace")).splitlines()
-        reason = "\n".join(lines[-_SHOWN:])
-    if status:
-        raise RuntimeError(f"`spacy train {config}` ended with status {status}: {reason}")
+        if status:
+            lines = _STYLE.sub("", log.read_text("utf-8", "replace")).splitlines()
+            shown = "\n".join(lines[-_SHOWN:])
+            raise RuntimeError(Errors.RNN351.format(config=config, status=status, output=shown))
     partial.rename(output)
     return output / "model-best"

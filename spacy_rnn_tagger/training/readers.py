@@ -14,7 +14,7 @@ from spacy.tokens import DocBin, Span
 from spacy.training import Corpus, Example, dont_augment
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 
-from ..errors import check_choice, described
+from ..errors import Errors, check_choice, described
 from ..pipeline.label_sets import UNKNOWN, LabelSet, set_label_set
 from ..pipeline.soft_annotation import adapt_posteriors
 
@@ -34,8 +34,8 @@ def create_mixed_corpus_v1(
 ) -> "MixedCorpus":
     """Create a reader of several corpora, for a config's `[corpora.train]`.
 
-    Suppose that your own corpus marks FAC, GPE and PERSON. A corpus of news marks persons under
-    another name, and all kinds of places with one label; a corpus of tweets marks facilities and
+    Suppose that your own corpus marks FAC, GPE and PERSON. A news corpus marks persons under
+    another name, and all kinds of places with one label. A corpus of tweets marks facilities and
     nothing else. This config trains one component on all three:
 
     ```ini
@@ -62,30 +62,30 @@ def create_mixed_corpus_v1(
     ```
 
     The component then learns from the news that "Oslo", marked LOC, is a GPE or a FAC, and that a
-    word outside of all entities is no PERSON, GPE or FAC. From the tweets it learns that such a
-    word is no FAC, and nothing about persons. With `labels` left out, as for `own`, a word outside
-    is part of no entity at all.
+    word outside all entities is not a PERSON, GPE or FAC. From the tweets it learns that such a
+    word is not a FAC, and nothing about persons. If `labels` is left out, as for `own`, a word
+    outside is not part of any entity.
 
     The settings of a corpus:
 
     - `path`: a `.spacy` file or a folder of them, as for `spacy.Corpus.v1`.
-    - `labels`: the labels that its annotators marked, after renaming. A word outside of their
-      entities may have any other label. Entities of labels that are not listed become missing
-      annotation: nothing is learned from their words. null, the default, for all labels.
+    - `labels`: the labels that its annotators marked, after renaming. A word outside their entities
+      may have any other label. Entities with labels that are not listed become missing annotation:
+      nothing is learned from their words. The default, null, means all labels.
     - `rename`: new names for labels. "?" turns the entities of a label into missing annotation.
-    - `coarse`: for a label that stands for several, after renaming, the list of those labels.
-    - `weight`: how often each doc is read in an epoch, 1 by default. A fraction reads that share of
-      the docs, the same ones each time.
+    - `coarse`: for each label that stands for several, after renaming, the list of those labels.
+    - `weight`: how often each doc is read per epoch, 1 by default. With a fraction, that share of
+      the docs is read, the same ones each time.
 
     The corpora are interleaved, so that batches mix them even if the data is streamed
     (`max_epochs = -1`).
 
     Args:
-        corpora: The settings of each corpus, by names of your choice, which messages use.
+        corpora: The settings of each corpus, under a name of your choice, which messages use.
         gold_preproc: As in `spacy.Corpus.v1`.
         max_length: As in `spacy.Corpus.v1`.
         limit: As in `spacy.Corpus.v1`, for each corpus.
-        seed: Decides which docs a fractional weight reads.
+        seed: The seed for choosing the docs that a fractional weight reads.
         augmenter: As in `spacy.Corpus.v1`.
 
     Returns:
@@ -95,7 +95,7 @@ def create_mixed_corpus_v1(
         ValueError: There is no corpus, or a setting is unknown or wrong.
     """
     if not corpora:
-        raise ValueError("corpora must name one corpus or more, but got none.")
+        raise ValueError(Errors.RNN305)
     options = {"gold_preproc": gold_preproc, "max_length": max_length, "limit": limit}
     return MixedCorpus(
         [_read(name, own, options, seed) for name, own in corpora.items()], augmenter
@@ -107,7 +107,7 @@ class MixedCorpus:
 
     Args:
         corpora: The corpora.
-        augmenter: Turns an example into others.
+        augmenter: Turns an example into several; None for no augmentation.
     """
 
     def __init__(self, corpora: "list[_Part]", augmenter: Augmenter | None) -> None:
@@ -115,16 +115,16 @@ class MixedCorpus:
         self._augmenter: Augmenter = augmenter or dont_augment
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read all corpora once, each doc as often as the weight of its corpus says.
+        """Read all corpora once, and each doc as often as the weight of its corpus says.
 
         Args:
-            nlp: Its tokenizer makes the predicted docs.
+            nlp: The pipeline whose tokenizer makes the predicted docs.
 
         Yields:
             The examples.
 
         Raises:
-            FileNotFoundError: A corpus is not there, or has no file in spaCy's format.
+            FileNotFoundError: A corpus doesn't exist, or has no file in spaCy's format.
             ValueError: A corpus can't be read.
         """
         streams = [corpus.examples(nlp) for corpus in self._corpora]
@@ -136,12 +136,12 @@ class _Part:
     """One of the corpora.
 
     Args:
-        name: What messages call it.
+        name: The corpus's name in messages.
         corpus: spaCy's reader of its files.
         rename: New names for labels.
-        label_set: What its annotators marked; None for all labels.
-        weight: How often each doc is read.
-        seed: Decides which docs a fraction is of.
+        label_set: The labels that its annotators marked; None for all labels.
+        weight: How often each doc is read per epoch.
+        seed: The seed for choosing the docs that a fractional weight reads.
     """
 
     def __init__(
@@ -163,10 +163,13 @@ class _Part:
         self._size: int | None = None
 
     def examples(self, nlp: Language) -> Iterator[tuple[float, Example]]:
-        """Read the corpus, several times if it weighs more than 1.
+        """Read the corpus, several times if its weight is above 1.
+
+        Args:
+            nlp: The pipeline whose tokenizer makes the predicted docs.
 
         Yields:
-            Examples, each with its place in the epoch, from 0 to 1, about evenly spaced.
+            Examples, each with its place in the epoch, from 0 to 1, at about equal distances.
         """
         if self._size is None:
             self._size = self._count()
@@ -179,7 +182,7 @@ class _Part:
                     yield place, self._annotated(example)
 
     def _count(self) -> int:
-        """Count the docs. With a limit of tokens they become more or fewer examples; it is close.
+        """Count the docs. It is an estimate of the examples, whose number `max_length` may change.
 
         Raises:
             FileNotFoundError: There is no file.
@@ -187,18 +190,17 @@ class _Part:
         """
         path = self._corpus.path
         if not path.exists():
-            raise FileNotFoundError(f"No file or folder {path} of the corpus '{self._name}'.")
+            raise FileNotFoundError(Errors.RNN315.format(name=self._name, path=path))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of no file: it is an error here
+            warnings.simplefilter("ignore")  # that there is no file: here it is an error
             files = walk_corpus(path, FILE_TYPE)
         if not files:
             raise FileNotFoundError(
-                f"The corpus '{self._name}' must be a {FILE_TYPE} file or a folder with such files "
-                f"(`spacy convert` and `spacy rnn convert` write them), but got {path}."
+                Errors.RNN316.format(name=self._name, suffix=FILE_TYPE, path=path)
             )
         try:
             size = sum(len(DocBin().from_disk(file)) for file in files)
-        except Exception as error:  # whatever decompression and msgpack raise
+        except Exception as error:  # decompression and msgpack raise many kinds
             raise self._unreadable(error) from error
         return max(min(size, self._corpus.limit or size), 1)
 
@@ -209,8 +211,9 @@ class _Part:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> ValueError:
-        where = f"The corpus '{self._name}' ({self._corpus.path})"
-        return ValueError(f"{where} can't be read: {described(error)}")
+        return ValueError(
+            Errors.RNN317.format(name=self._name, path=self._corpus.path, reason=described(error))
+        )
 
     def _annotated(self, example: Example) -> Example:
         """Rename labels, and note what was marked."""
@@ -241,23 +244,23 @@ def _read(name: str, settings: Any, options: Mapping[str, Any], seed: int) -> _P
         ValueError: A setting is unknown or wrong, or two of them contradict each other.
     """
     if not isinstance(settings, Mapping):
-        raise _wrong(name, "its settings", "be a mapping with a path", settings)
+        raise ValueError(Errors.RNN306.format(name=name, received=settings))
     for setting in settings:
         check_choice(f"A setting of the corpus '{name}'", setting, _SETTINGS)
     path = settings.get("path")
     if not path or not isinstance(path, str | Path):
-        raise _wrong(name, "path", f"be a {FILE_TYPE} file or a folder of them", path)
+        raise ValueError(Errors.RNN307.format(name=name, suffix=FILE_TYPE, received=path))
     labels, weight = settings.get("labels"), settings.get("weight", 1)
     rename, coarse = settings.get("rename") or {}, settings.get("coarse") or {}
     if labels is not None and not _is_list_of_labels(labels):
-        raise _wrong(name, "labels", "be a list of one label or more, or null", labels)
+        raise ValueError(Errors.RNN308.format(name=name, received=labels))
     if not isinstance(rename, Mapping) or not all(map(_is_label, rename.values())):
-        raise _wrong(name, "rename", "map labels to labels", rename)
+        raise ValueError(Errors.RNN309.format(name=name, received=rename))
     if not isinstance(coarse, Mapping) or not all(map(_is_list_of_labels, coarse.values())):
-        raise _wrong(name, "coarse", "map labels to lists of one label or more", coarse)
+        raise ValueError(Errors.RNN310.format(name=name, received=coarse))
     is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not is_number or not 0 < weight < math.inf:
-        raise _wrong(name, "weight", "be a number above 0", weight)
+        raise ValueError(Errors.RNN311.format(name=name, received=weight))
     _check_names(name, labels, rename, coarse)
     return _Part(
         name,
@@ -278,30 +281,36 @@ def _check_names(
     """Check that the labels of all settings agree.
 
     Raises:
-        ValueError: A label is renamed away or not listed where another setting needs it.
+        ValueError: A setting names a label that is renamed or not listed.
     """
     kept = set(rename.values())
     for setting, own in (("labels", labels or ()), ("coarse", coarse)):
         for label in own:
             if label == UNKNOWN:
-                raise _wrong(name, setting, f"not contain '{UNKNOWN}'", list(own))
+                raise ValueError(
+                    Errors.RNN312.format(
+                        name=name, setting=setting, label=UNKNOWN, received=list(own)
+                    )
+                )
             if label in rename and rename[label] != label and label not in kept:
                 raise ValueError(
-                    f"The corpus '{name}': {setting} names '{label}', but rename turns it into "
-                    f"'{rename[label]}'. All other settings apply after renaming."
+                    Errors.RNN313.format(
+                        name=name, setting=setting, label=label, renamed=rename[label]
+                    )
                 )
     for label in coarse:
         if UNKNOWN in coarse[label]:
-            raise _wrong(name, "coarse", f"not contain '{UNKNOWN}'", list(coarse[label]))
+            raise ValueError(
+                Errors.RNN312.format(
+                    name=name, setting="coarse", label=UNKNOWN, received=list(coarse[label])
+                )
+            )
     if labels is None:
         return
     for setting, needed in (("coarse", set(coarse)), ("rename", kept - {UNKNOWN})):
         unlisted = sorted(needed.difference(labels))
         if unlisted:
-            raise ValueError(
-                f"The corpus '{name}': {setting} names '{unlisted[0]}', which is not in labels. "
-                "List there all labels that its annotators marked, by their new names."
-            )
+            raise ValueError(Errors.RNN314.format(name=name, setting=setting, label=unlisted[0]))
 
 
 def _is_label(value: Any) -> bool:
@@ -310,7 +319,3 @@ def _is_label(value: Any) -> bool:
 
 def _is_list_of_labels(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(map(_is_label, value))
-
-
-def _wrong(name: str, setting: str, must: str, received: Any) -> ValueError:
-    return ValueError(f"The corpus '{name}': {setting} must {must}, but got {received!r}.")

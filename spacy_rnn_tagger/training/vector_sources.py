@@ -1,9 +1,9 @@
 """Where word vectors come from: packages and files, each read as a stream of words and vectors.
 
-A form of files is one function, from a path to `WordVectors`, and one line in `_READERS`.
+Each form of file is read by one function, from a path to `WordVectors`, and has one line in
+`_READERS`.
 """
 
-import errno
 import re
 import tarfile
 import zipfile
@@ -17,11 +17,11 @@ from typing import IO, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import FloatArray
+from ..errors import Errors, excerpt
 from ..io import NotUTF8Error, decompressed, raw_lines, skip_bom, suffix_of
 
 _TABLE, _INDEX = ".npy", ".parquet"
 _HEADER = re.compile(r"(\d+) (\d+)")
-_NOT_THAT_FORM = "It is not in the form of winkNLP's embeddings."
 
 # A word and its vector, (D,).
 _Entry: TypeAlias = tuple[str, FloatArray]
@@ -32,9 +32,9 @@ class WordVectors(NamedTuple):
     """The vectors of a package or file.
 
     Attributes:
-        size: The number of entries that the source declares, or None if it does not declare one.
-        entries: Each word and its vector, (D,), in the order of the source. They are read while
-            they are iterated over, once.
+        size: The number of entries that the source declares; None if it declares none.
+        entries: Each word and its vector, `(D,)`, in the order of the source. They are read during
+            iteration, which is possible once.
     """
 
     size: int | None
@@ -42,50 +42,50 @@ class WordVectors(NamedTuple):
 
 
 def open_vectors(source: str | Path) -> WordVectors:
-    """Find out what a source is, and begin to read it.
+    """Find out the form of a source, and begin to read it.
 
     Args:
-        source: A file whose suffix is known, or the name of an installed package.
+        source: A file with a known suffix, or the name of an installed package.
 
     Returns:
-        Its vectors. Iterating over their entries raises the same errors as this function.
+        The vectors. Iterating over their entries raises the same errors as this function.
 
     Raises:
         ModuleNotFoundError: The extra that reads this form is not installed.
         OSError: There is no such file or package, or it can't be read.
-        ValueError: It is broken, or not in a known form.
+        ValueError: The source is damaged, or not in a known form.
     """
     name, path = str(source), Path(source)
-    if read := _READERS.get(suffix_of(name)):
-        return read(path)
-    if isinstance(source, str) and path.name == name and not path.exists():
+    read = _READERS.get(suffix_of(name))
+    if read is None and isinstance(source, str) and path.name == name and not path.exists():
         return _installed(name)
     if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, "No such file", name)
-    raise ValueError(f"The name of a file with vectors must end in {_SUFFIXES}.")
+        raise FileNotFoundError(Errors.RNN206.format(path=name))
+    if read is not None:
+        return read(path)
+    raise ValueError(Errors.RNN327.format(suffixes=_SUFFIXES, received=name))
 
 
 @contextmanager
 def naming(source: str | Path) -> Iterator[None]:
-    """Raise whatever is wrong with the content of a source as a ValueError that names the source.
+    """Turn any error about the content of a source into a ValueError that names the source.
 
     Args:
-        source: What is read.
+        source: The source that is read.
 
     Yields:
         Once, to read it.
 
     Raises:
-        ValueError: It is broken, or not in a known form.
+        ValueError: The source is damaged, or not in a known form.
     """
     try:
         yield
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
         # EOFError and zlib.error: it was cut short.
-        reason = f"It is not a package, or broken: {error}"
-        raise ValueError(f"{source} was not read. {reason}") from error
+        raise ValueError(Errors.RNN325.format(source=source, reason=error)) from error
     except ValueError as error:
-        raise ValueError(f"{source} was not read. {error}") from error
+        raise ValueError(Errors.RNN324.format(source=source, reason=error)) from error
 
 
 def _installed(name: str) -> WordVectors:
@@ -93,11 +93,8 @@ def _installed(name: str) -> WordVectors:
     try:
         files = metadata.distribution(name).files or []
     except metadata.PackageNotFoundError:
-        # Not the error itself: pip should not be recommended for a mistyped name.
-        raise FileNotFoundError(
-            f"There is no file and no installed package '{name}'. A package is named as for pip, "
-            f"and the name of a file must end in {_SUFFIXES}."
-        ) from None
+        # Not the error itself: a mistyped name should not be recommended for installation.
+        raise FileNotFoundError(Errors.RNN326.format(name=name, suffixes=_SUFFIXES)) from None
     places = {str(file): Path(str(file.locate())) for file in files}
     return _table_and_index(places, lambda file: places[file].open("rb"))
 
@@ -108,7 +105,7 @@ def _wheel(path: Path) -> WordVectors:
 
 
 def _table_and_index(files: Iterable[str], opened: _Opener) -> WordVectors:
-    """Read a package that has one NumPy table, and one Parquet index with the words of its rows.
+    """Read a package with one NumPy table, and one Parquet index with the words of its rows.
 
     Args:
         files: The names of the package's files.
@@ -120,14 +117,12 @@ def _table_and_index(files: Iterable[str], opened: _Opener) -> WordVectors:
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
         OSError: A file can't be read.
-        ValueError: The package does not have that form, or a file is broken.
+        ValueError: The package is not in that form, or a file is damaged.
     """
     found = [[f for f in files if PurePosixPath(f).suffix == end] for end in (_TABLE, _INDEX)]
     if [len(each) for each in found] != [1, 1]:
         names = ", ".join(sorted(sum(found, []))) or "neither"
-        raise ValueError(
-            f"It must have one table ({_TABLE}) and one index of words ({_INDEX}), but has {names}."
-        )
+        raise ValueError(Errors.RNN333.format(found=names))
     [table_name], [index_name] = found
     with opened(index_name) as file:
         words, rows = _read_index(file.read())
@@ -135,26 +130,22 @@ def _table_and_index(files: Iterable[str], opened: _Opener) -> WordVectors:
         try:
             table = np.lib.format.read_array(file, allow_pickle=False)
         except ValueError as error:
-            raise ValueError(f"Its table {table_name} is broken: {error}") from error
+            raise ValueError(Errors.RNN334.format(name=table_name, reason=error)) from error
     if table.ndim != 2 or not table.shape[1] or not np.issubdtype(table.dtype, np.floating):
-        kind = f"an array of {table.dtype} with the shape {table.shape}"
-        raise ValueError(f"Its table must be a matrix of floating-point numbers, but is {kind}.")
+        raise ValueError(Errors.RNN335.format(dtype=table.dtype, shape=table.shape))
     if len(table) != len(words):
-        raise ValueError(f"Its table has {len(table):,} rows, but its index {len(words):,} words.")
+        raise ValueError(Errors.RNN336.format(rows=len(table), words=len(words)))
     if rows is not None:
         if not np.array_equal(np.sort(rows), np.arange(len(table))):
-            raise ValueError(
-                f"The column of whole numbers in its index must hold each row from 0 to "
-                f"{len(table) - 1:,} once."
-            )
+            raise ValueError(Errors.RNN337.format(last=len(table) - 1))
         order = np.argsort(rows)
         words = [words[i] for i in order]
-    # A row of a table in Fortran's order is spread over the whole table.
+    # In Fortran's order, each row would be spread over the whole table.
     return WordVectors(len(table), zip(words, np.ascontiguousarray(table), strict=True))
 
 
 def _read_index(content: bytes) -> tuple[list[str], Any]:
-    """Read the words, and the number of each one's row, or None if they are in the rows' order."""
+    """Read the words and the numbers of their rows, or None if the words are in row order."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,19 +157,17 @@ def _read_index(content: bytes) -> tuple[list[str], Any]:
             for is_kind in (_is_text, pa.types.is_integer)
         )
         if len(texts) != 1 or len(numbers) > 1:
-            raise ValueError(
-                "Its index must have one column of strings, the words, and at most one of whole "
-                f"numbers, their rows, but has {', '.join(texts + numbers) or 'neither'}."
-            )
+            names = ", ".join(texts + numbers) or "neither"
+            raise ValueError(Errors.RNN338.format(found=names))
         words = [word or "" for word in columns[texts[0]].to_pylist()]
         rows = np.asarray(columns[numbers[0]].to_pylist(), dtype=float) if numbers else None
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"Its index is broken: {error}") from error
+        raise ValueError(Errors.RNN339.format(reason=error)) from error
     return words, rows
 
 
 def _values(kind: Any) -> Any:
-    """Return the type of a column's values, also if each distinct one is stored once."""
+    """Return the type of a column's values, also if each distinct value is stored once."""
     import pyarrow as pa
 
     return kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -193,8 +182,8 @@ def _is_text(kind: Any) -> bool:
 def _text(path: Path) -> WordVectors:
     """Read the text of word2vec, GloVe or fastText: a word and its numbers in each line.
 
-    The first line may declare the number of words and their width. If it does not, the width is
-    taken from it, so its word must have no space in it.
+    The first line may declare the number of words and the width of their vectors. Otherwise, it
+    determines the width, so its word must not contain a space.
     """
     with path.open("rb") as file:
         first = next(_text_lines(file, path), "")
@@ -203,7 +192,7 @@ def _text(path: Path) -> WordVectors:
     else:
         size, width = None, first.count(" ")
     if width < 1:
-        raise ValueError("Its first line must have a word and its numbers, separated by spaces.")
+        raise ValueError(Errors.RNN340.format(received=excerpt(first, 0, 0)))
     return WordVectors(size, _text_entries(path, width, 1 if header else 0))
 
 
@@ -217,10 +206,13 @@ def _text_entries(path: Path, width: int, n_skipped: int) -> Iterator[_Entry]:
             try:
                 vector = np.array(numbers, dtype="float32")
             except ValueError:
-                raise ValueError(f"Line {number:,} has what is not a number.") from None
+                wrong = next((each for each in numbers if not _is_number(each)), line)
+                raise ValueError(
+                    Errors.RNN341.format(number=number, width=width, received=excerpt(wrong, 0, 0))
+                ) from None
             start, _, end = word.rpartition(" ")
             if len(vector) != width or (start and _is_number(end)):  # too few, or too many
-                raise ValueError(f"Line {number:,} must have a word and {width} numbers.")
+                raise ValueError(Errors.RNN342.format(number=number, width=width))
             yield word, vector
 
 
@@ -233,7 +225,7 @@ def _is_number(text: str) -> bool:
 
 
 def _text_lines(file: IO[bytes], path: Path) -> Iterator[str]:
-    # Only a line feed ends a line: words from the web contain every other kind of white space.
+    # Only a line feed ends a line: words from the web contain all other kinds of whitespace.
     for number, raw in enumerate(raw_lines(file, path, split_cr=False), start=1):
         try:
             yield raw.decode("utf-8").replace("\t", " ").rstrip(" ")
@@ -255,7 +247,7 @@ def _wink_entries(package: Path, width: int) -> Iterator[_Entry]:
             for word, vector in ijson.kvitems(file, "vectors", use_float=True):
                 yield word, _wink_vector(vector, width)
     except ijson.JSONError as error:
-        raise ValueError(f"Its JSON is broken: {error}") from error
+        raise ValueError(Errors.RNN343.format(reason=error)) from error
 
 
 def _read_number(package: Path, key: str) -> int:
@@ -265,22 +257,22 @@ def _read_number(package: Path, key: str) -> int:
         with _open_json(package) as file:
             number = next(iter(ijson.items(file, key)), None)
     except ijson.JSONError as error:
-        raise ValueError(f"Its JSON is broken: {error}") from error
+        raise ValueError(Errors.RNN343.format(reason=error)) from error
     if not isinstance(number, int) or number < 1:
-        raise ValueError(_NOT_THAT_FORM)
+        raise ValueError(Errors.RNN344)
     return number
 
 
 def _wink_vector(vector: Any, width: int) -> FloatArray:
-    """Take a word's vector without what follows it: its norm and the word's index."""
+    """Take a word's vector without the norm and the word's index that follow it."""
     if not isinstance(vector, list) or len(vector) < width:
-        raise ValueError(_NOT_THAT_FORM)
+        raise ValueError(Errors.RNN344)
     try:
         row = np.array(vector[:width], dtype="float32")
     except (TypeError, ValueError) as error:
-        raise ValueError(_NOT_THAT_FORM) from error
+        raise ValueError(Errors.RNN344) from error
     if row.shape != (width,) or not np.isfinite(row).all():  # NumPy reads null as NaN
-        raise ValueError(_NOT_THAT_FORM)
+        raise ValueError(Errors.RNN344)
     return row
 
 
@@ -296,7 +288,7 @@ def _open_json(package: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: The package can't be read.
-        ValueError: There is no JSON file in it.
+        ValueError: The package has no JSON file.
     """
     if suffix_of(package) == ".json":
         with package.open("rb") as raw, decompressed(raw, package) as file:
@@ -308,7 +300,7 @@ def _open_json(package: Path) -> Iterator[IO[bytes]]:
         member = max(members, key=lambda m: m.size, default=None)
         content = None if member is None else archive.extractfile(member)
         if content is None:
-            raise ValueError("There is no JSON file in it.")
+            raise ValueError(Errors.RNN345)
         with content as file:
             skip_bom(file)
             yield file

@@ -1,4 +1,4 @@
-"""Tables of spaCy's vectors, made of word vectors that others have published."""
+"""spaCy's tables of vectors, made from published word vectors."""
 
 import base64
 import hashlib
@@ -13,7 +13,8 @@ from spacy.vectors import Vectors
 from tqdm import tqdm
 
 from ..arrays import FloatArray
-from ..errors import as_warning, check_at_least, check_choice
+from ..errors import Errors, Warnings, as_warning, check_at_least, check_choice
+from ..errors.wording import counted
 from ..formats.base import Role
 from ..formats.corpus import corpus_files, read_docs
 from ..formats.registry import by_suffix
@@ -37,12 +38,12 @@ def init_vectors(
 ) -> Language:
     """Create a blank pipeline whose vocab holds word vectors, for `[initialize] vectors`.
 
-    spaCy looks a word up as it is written, and in many tables all words are in lower case.
-    Therefore, "delhi" also gives its vector to "Delhi" and "DELHI", unless these have vectors of
-    their own. They are keys that point to the same row, since spaCy 3.8 does not save
+    spaCy looks words up as they are written, and in many tables all words are in lower case.
+    Therefore, "Delhi" and "DELHI" also get the vector of "delhi", unless they have vectors of their
+    own. These forms are keys that point to the same row, since spaCy 3.8 doesn't save
     `Vectors.attr`, which is meant for this.
 
-    Everything in the source is checked, also what is then pruned.
+    The whole source is checked, including what is pruned.
 
     Args:
         source: The name of an installed package with one table (`.npy`) and one index of its words
@@ -50,34 +51,34 @@ def init_vectors(
             fastText (`.txt` or `.vec`, with or without a header line, compressed or not); or
             winkNLP's npm package (`.tgz`), or the `.json` file in it.
         lang: The language of the pipeline.
-        prune: Keep only this many words, the first ones. In tables of these kinds, the most
-            frequent words come first. By default all words are kept.
+        prune: The number of words to keep, from the beginning. In tables of these kinds, the most
+            frequent words come first. By default, all words are kept.
         words: Annotated texts, as for `convert`, or `.spacy` files. Their words, in any
-            capitalisation, are kept beyond `prune`.
+            capitalisation, are kept in addition to those that `prune` keeps.
         dtype: The type of the numbers on disk and in memory: "float32" or "float16", which takes
-            half the space. This package's layers compute in float32 with either, but those of spaCy
+            half the space. This package's layers compute in float32 with either, but spaCy's own
             (`include_static_vectors` in `spacy.MultiHashEmbed.v2`) accept float32 only.
-        integrity: The hash that the file must have, as npm writes it: "sha512-" and base64.
+        integrity: The expected hash of the file, as npm writes it: "sha512-" and base64.
         progress: Whether to show a progress bar if standard error is a terminal.
-        notify: Gets a note about words that appear more than once; the first vector of each is
-            used. By default the note is a `UserWarning`.
+        notify: Receives a note about words that appear more than once; the first vector of each is
+            used. By default, the note is a `UserWarning`.
 
     Returns:
         The pipeline. Write it to a folder with `nlp.to_disk`.
 
     Raises:
-        AnnotationError: The texts in `words` are malformed, or their format is not known.
+        AnnotationError: The texts in `words` are malformed, or in no known format.
         ImportError: The extra that reads the source is not installed, or spaCy does not have the
             language.
         OSError: There is no such source, or it can't be read.
-        ValueError: The source is broken or not in a known form, or a setting is wrong.
+        ValueError: The source is damaged or not in a known form, or a setting is wrong.
     """
     check_choice("dtype", dtype, DTYPES)
     corpora = [words] if isinstance(words, str | Path) else list(words)
     if prune is not None:
         check_at_least("prune", prune, 0 if corpora else 1)
     elif corpora:
-        raise ValueError("words are kept beyond those that prune keeps, so set prune too.")
+        raise ValueError(Errors.RNN321)
     nlp = spacy.blank(lang)
     wanted = _words_of(lang, corpora)
     with naming(source):
@@ -86,8 +87,8 @@ def init_vectors(
         found = open_vectors(source)
         kept, table, n_repeated = _read(found, prune, wanted, dtype, progress=progress)
     if n_repeated:
-        repeated = "1 entry repeats" if n_repeated == 1 else f"{n_repeated:,} entries repeat"
-        notify(f"{source}: {repeated} an earlier word; the first vector of each word is used.")
+        entries = counted(n_repeated, "entry", "entries")
+        notify(Warnings.RNNW09.format(source=source, entries=entries))
     nlp.vocab.vectors = _vectors(nlp.vocab.strings, kept, table)
     return nlp
 
@@ -101,24 +102,24 @@ def check_integrity(path: Path, integrity: str) -> None:
 
     Raises:
         OSError: The file can't be read.
-        ValueError: The file has another hash, or `integrity` is not of that form.
+        ValueError: The file has another hash, or `integrity` is not in that form.
     """
     name, _, wanted = integrity.partition("-")
     if name not in _HASHES:
-        raise ValueError(f"integrity must be one of {', '.join(_HASHES)}, then '-' and base64.")
+        raise ValueError(Errors.RNN322.format(names=", ".join(_HASHES), received=integrity))
     digest = hashlib.new(name)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     found = base64.b64encode(digest.digest()).decode()
     if found != wanted:
-        raise ValueError(f"Its hash is {name}-{found}, but must be {integrity}.")
+        raise ValueError(Errors.RNN323.format(found=f"{name}-{found}", expected=integrity))
 
 
 def _words_of(lang: str, corpora: Iterable[str | Path]) -> set[str]:
     """Collect the words of corpora in lower case.
 
-    Their pipeline is one of their own, since the vocab of the other one is going to be saved.
+    They are read with a pipeline of their own, since the vocab of the other one will be saved.
     """
     nlp = spacy.blank(lang)
     return {
@@ -134,22 +135,22 @@ def _words_of(lang: str, corpora: Iterable[str | Path]) -> set[str]:
 def _read(
     found: WordVectors, prune: int | None, wanted: set[str], dtype: str, *, progress: bool
 ) -> tuple[list[str], FloatArray, int]:
-    """Read and check all vectors, and keep those that are wanted.
+    """Read and check all vectors, and keep those that are requested.
 
     Returns:
         The words that are kept, their vectors (rows, D), and the number of repeated entries.
     """
     seen: set[str] = set()
     kept: list[str] = []
-    rows = bytearray()  # grows in place, whatever the number of rows is going to be
+    rows = bytearray()  # grows in place, since the number of rows is not known yet
     n_entries = 0
-    # None: the bar is shown only where there is a terminal.
+    # None: the bar is only shown on a terminal.
     bar = tqdm(found.entries, total=found.size, unit=" words", disable=None if progress else True)
     for n_entries, (word, vector) in enumerate(bar, start=1):
         if not word:
-            raise ValueError(f"Entry {n_entries:,} has no word.")
+            raise ValueError(Errors.RNN328.format(number=n_entries))
         if not np.isfinite(vector).all():
-            raise ValueError(f"The vector of {word!r} has numbers that are not finite.")
+            raise ValueError(Errors.RNN329.format(word=word))
         if word in seen:
             continue
         if prune is None or len(seen) < prune or word.lower() in wanted:
@@ -158,22 +159,22 @@ def _read(
                 rows += vector.astype(dtype).tobytes()
         seen.add(word)
     if found.size is not None and n_entries != found.size:
-        raise ValueError(f"It must have {found.size:,} vectors, but has {n_entries:,}.")
+        raise ValueError(Errors.RNN330.format(expected=found.size, found=n_entries))
     if not kept:
-        raise ValueError(f"None of its {n_entries:,} words is among those to keep.")
-    # A copy, because what is in a bytearray can't be resized by spaCy.
+        raise ValueError(Errors.RNN331.format(found=n_entries))
+    # A copy, because spaCy can't resize an array that is backed by a bytearray.
     table = np.frombuffer(rows, dtype=dtype).reshape(len(kept), -1).copy()
     finite = np.isfinite(table).all(axis=1)
     if not finite.all():
         word = kept[int(finite.argmin())]
-        raise ValueError(f"The vector of {word!r} has numbers that are too large for {dtype}.")
+        raise ValueError(Errors.RNN332.format(word=word, dtype=dtype))
     return kept, table, n_entries - len(seen)
 
 
 def _vectors(strings: StringStore, words: Sequence[str], table: FloatArray) -> Vectors:
     """Build spaCy's table, with keys for other capitalisations of the words.
 
-    Where two words share one, the first word, which is the more frequent, provides the vector.
+    If two words share a form, the first one, which is more frequent, provides the vector.
     """
     keys = [strings.add(word) for word in words]
     vectors = Vectors(strings=strings, data=table, keys=keys, name="vectors")

@@ -60,10 +60,10 @@ def test_all_records_come_out_once(model, corpus, tmp_path):
     ]
     reasons = [
         "UnicodeDecodeError",
-        "'text' is no",
+        "with 'text', a string",
         "JSONDecodeError",
-        "'text' is no",
-        "no JSON obj",
+        "with 'text', a string",
+        "must be a JSON object",
     ]
     assert all(why in row["error"] for why, row in zip(reasons, failed, strict=False))
     assert "surrogates not allowed" in failed[-1]["error"]
@@ -139,7 +139,7 @@ def test_wrong_use_is_one_message(model, corpus, tmp_path):
     (tmp_path / "hollow").mkdir()
     out = tmp_path / "out"
     for arguments, message in [
-        ([model, "nowhere", out], "No file, folder or glob"),
+        ([model, "nowhere", out], "matches no file to read"),
         ([model, corpus / "ignored.csv", out], "Of no known format"),
         (["nothing", corpus, out], "Can't find model"),
         ([tmp_path / "hollow", corpus, out], "[E053]"),
@@ -152,7 +152,7 @@ def test_wrong_use_is_one_message(model, corpus, tmp_path):
         ([model, corpus, out, "--code", tmp_path / "broken.py"], "ZeroDivisionError"),
         ([model, corpus, "unknown://out"], "Protocol not known: unknown"),
         ([model, corpus, tmp_path / "a file"], "is a file. Name a folder for the output"),
-        ([model, corpus, tmp_path / "a file" / "out"], "is a file, and not a folder"),
+        ([model, corpus, tmp_path / "a file" / "out"], "is a file and not a folder"),
         ([model, tmp_path / "damaged.txt.gz", tmp_path / "other"], "damaged.txt.gz"),
     ]:
         done = annotate(*arguments)
@@ -283,7 +283,7 @@ def test_files_elsewhere_are_named_by_urls(model, corpus, tmp_path):
         assert "0 docs" in done.output
         assert "10 records were done before; 6 of them failed" in said(done)
         memory.rm("/out", recursive=True)
-    assert "No file" in annotate(model, "memory://nothing", "memory://out").output
+    assert "matches no file" in annotate(model, "memory://nothing", "memory://out").output
     memory.rm("/in", recursive=True)
 
 

@@ -308,7 +308,7 @@ class TestErrors:
         arguments = ["blank:en", tmp_path / "in.txt", out, "--engine", engine]
         done = annotate(*arguments)
         assert done.exit_code == 0, done.output
-        assert "1 records failed; they are in" in said(done)
+        assert "1 record failed; see" in said(done)
         for strict in ([], ["--strict"]):
             done = annotate(*arguments, *strict)
             assert done.exit_code == len(strict)
@@ -319,4 +319,4 @@ class TestErrors:
             assert len(rows(tmp_path / "other")) == 1
             done = annotate("blank:en", tmp_path / "good.txt", tmp_path / "good", "--strict")
             assert done.exit_code == 0
-        assert "Exit with 1 if any record failed" in said(annotate("--help"))
+        assert "Exit with status 1 if any record failed" in said(annotate("--help"))

@@ -50,7 +50,7 @@ class TestFiles:
         assert "e.csv" in said(done)
         # Named, or found by a glob, such a file is an error.
         for pattern in ("e.csv", "*.csv", "g.parquet.gz"):
-            with pytest.raises(ValueError, match=r"Of no known format .*\.gz"):
+            with pytest.raises(ValueError, match=r"Unknown format of .*\.gz"):
                 find_inputs(str(folder / pattern))
         assert not find_inputs(str(folder / "*.txt")).skipped
 
@@ -217,10 +217,10 @@ class TestLines:
         *bad, last = read_records(str(tmp_path / "a.jsonl"))
         assert (last.text, last.error) == ("last", None)
         assert [record.raw.decode() for record in bad] == lines[:-1]
-        assert "'text' is there more than once" in bad[0].error
-        assert "'a' is there more than once" in bad[1].error
-        assert all("is no string" in record.error for record in bad[2:5])
-        assert "no JSON object" in bad[5].error
+        assert "'text' must appear once in a record, but appears 2 times" in bad[0].error
+        assert "'a' must appear once" in bad[1].error
+        assert all("with 'text', a string, but got" in record.error for record in bad[2:5])
+        assert "must be a JSON object, but got 'text'" in bad[5].error
         assert "digits" in bad[6].error
         assert "RecursionError" in bad[7].error
 
@@ -287,10 +287,12 @@ class TestParquet:
         arguments = [BLANK, tmp_path / "*.parquet", tmp_path / "out"]
         done = annotate(*arguments)
         assert done.exit_code == 1
-        assert "no column 'text', but body, id" in said(done)
+        assert "no column 'text'. Choose from its columns with --text-column: body, id" in said(
+            done
+        )
         (tmp_path / "torn.parquet").write_bytes(b"PAR1")
         done = annotate(*arguments, "--text-column", "body")
-        assert "torn.parquet: " in said(done)
+        assert "torn.parquet can't be read as Parquet: " in said(done)
         (tmp_path / "torn.parquet").unlink()
         done = annotate(*arguments, "--text-column", "body")
         assert done.exit_code == 0, done.output
@@ -392,7 +394,7 @@ class TestWeb:
         assert do(Job(BLANK, address, str(tmp_path / "out"))).docs == 1
         assert rows(tmp_path / "out")[0]["source"] == address
         assert texts_of("https://host/Y.TXT.GZ?sig=*") == ["two"]
-        with pytest.raises(FileNotFoundError, match="No file, folder or glob"):
+        with pytest.raises(FileNotFoundError, match="matches no file to read"):
             find_inputs("https://host/none.jsonl?sig=a*b")
         assert not Web.asked  # fsspec would read the whole file to answer
 
@@ -400,7 +402,10 @@ class TestWeb:
         (tmp_path / "a.txt").write_text("one")
         done = annotate(BLANK, tmp_path / "a.txt", "https://host/out")
         assert done.exit_code == 1
-        assert "https://host/out/annotate.json: NotImplementedError" in said(done)
+        assert (
+            "https://host/out/annotate.json can't be read or written: NotImplementedError"
+            in said(done)
+        )
 
 
 def test_errors_of_file_systems_are_told_with_the_name(memory, monkeypatch):
@@ -412,7 +417,9 @@ def test_errors_of_file_systems_are_told_with_the_name(memory, monkeypatch):
         raise OwnError("denied", 403)
 
     monkeypatch.setattr(MemoryFileSystem, "isdir", fail)
-    with pytest.raises(OSError, match="memory://x/a.txt: OwnError: denied"):
+    with pytest.raises(
+        OSError, match="memory://x/a.txt can't be read or written: OwnError: denied"
+    ):
         find_inputs("memory://x/a.txt")
 
 

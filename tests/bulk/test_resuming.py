@@ -37,8 +37,8 @@ def test_what_is_there_is_not_done_again(model, corpus, tmp_path):
     kept = tmp_path / "out" / "part-00000-00000.jsonl"
     os.utime(kept, (1, 1))
     done = annotate(*arguments)
-    assert "1 docs" in done.output  # of the two that were gone, one holds the record that fails
-    assert "1 records failed" in done.output
+    assert "1 doc," in done.output  # of the two that were gone, one holds the record that fails
+    assert "1 record failed" in done.output
     assert "8 records were done before; 5 of them failed" in said(done)
     assert contents(tmp_path / "out") == whole
     assert kept.stat().st_mtime == 1
@@ -116,7 +116,7 @@ def test_another_job_is_refused(model, corpus, tmp_path):
         (tmp_path / "out" / "annotate.json").write_text(torn)
         done = annotate(*arguments)
         assert done.exit_code == 1
-        assert "does not say what the output is made of" in said(done)
+        assert "should describe how this output was begun" in said(done)
 
 
 def test_long_inputs_are_compared_by_samples(tmp_path, monkeypatch):
@@ -335,6 +335,6 @@ def test_of_many_changes_some_are_named():
         "pipeline: file 0, file 1, file 2, file 3, file 4 and 4 more"
     ]
     assert differences({}, {"pipeline": after, "size": 1}) == [
-        "pipeline: not noted before",
-        "size: not noted before",
+        "pipeline: not recorded before",
+        "size: not recorded before",
     ]

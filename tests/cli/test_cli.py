@@ -118,7 +118,7 @@ def test_tag(nlp, tmp_path):
 def test_tag_takes_texts_or_a_file(nlp, tmp_path):
     nlp.to_disk(tmp_path / "model")
     result = run("tag", tmp_path / "model", "text", "--file", tmp_path / "absent")
-    assert result.exit_code == 1 and "either texts or --file" in result.output
+    assert result.exit_code == 1 and "Texts and --file are both given" in result.output
 
 
 @pytest.mark.parametrize("content", [b"fine\n\xff\n", b"\x1f\x8b damaged"])
@@ -137,8 +137,8 @@ def test_tag_of_damaged_text(nlp, tmp_path, content):
 
 # What a disk or a hand may do to a pipeline's folder, and what the message names.
 DAMAGES = {
-    "rnn_ner/model": (b"\xc1\x00", "Component 'rnn_ner': can't load"),
-    "rnn_ner/cfg": (b"5", "Component 'rnn_ner': can't load"),
+    "rnn_ner/model": (b"\xc1\x00", "Component 'rnn_ner' can't load"),
+    "rnn_ner/cfg": (b"5", "Component 'rnn_ner' can't load"),
     "config.cfg": (b"\xff[nlp]", "not UTF-8|decode"),
     "meta.json": (b"{", "can't be loaded"),
     "tokenizer": (b"\x01\x02", "can't be loaded"),

@@ -79,10 +79,10 @@ def test_posteriors_go_with_the_doc(files):
 @pytest.mark.parametrize(
     ("rows", "belief", "message"),
     [
-        ([taught(DEV)], Belief(), "failed on all of them"),
-        ([taught()], Belief(frozenset({"FAC", "ORG"})), "trusted: FAC. The labels that it found"),
+        ([taught(DEV)], Belief(), "failed on all texts"),
+        ([taught()], Belief(frozenset({"FAC", "ORG"})), "no entity: FAC. The labels that it found"),
         ([taught()], Belief(None, 0.5), "1 of the teacher's entities have no confidence"),
-        ([Taught(NLP("Nothing"), 0, TRAIN, [], [])], Belief(), "found no entity in 1 docs"),
+        ([Taught(NLP("Nothing"), 0, TRAIN, [], [])], Belief(), "found no entity in 1 doc,"),
     ],
 )
 def test_nothing_to_learn(files, rows, belief, message):

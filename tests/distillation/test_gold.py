@@ -81,12 +81,12 @@ def test_corpora_from_a_path_a_mapping_and_a_config(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('[corpora]\n[corpora.news]\npath = "nowhere.spacy"\n', "no gold annotation nowhere.spacy"),
+        ('[corpora]\n[corpora.news]\npath = "nowhere.spacy"\n', "nowhere.spacy does not exist"),
         ('[corpora]\n[corpora.news]\npath = "."\nlabel = ["A"]\n', "label"),
         ('[gold]\n[gold.news]\npath = "."\n', "must be one of 'corpora'"),
         ("[corpora.news\n", "can't be loaded"),
         ("[corpora]\n", "one corpus or more"),
-        ('[corpora]\n[corpora.silver]\npath = "."\n', "can be called 'silver'"),
+        ('[corpora]\n[corpora.silver]\npath = "."\n', "can't be called 'silver'"),
     ],
 )
 def test_a_wrong_config(tmp_path, content, message):

@@ -53,7 +53,7 @@ def test_the_first_sentence_says_what_was_lost_and_won():
         "tags 9.1 times as fast."
     )
     assert said[1].startswith("It finds 85 % of the teacher's 5,412 entities")
-    assert said[-1] == "Its pipeline takes 6.3 MB on disk, and that of the teacher 48 MB."
+    assert said[-1] == "The student's pipeline takes 6.3 MB on disk, the teacher's 48 MB."
 
 
 def test_bad_news_is_said_too():
@@ -83,7 +83,7 @@ def test_everything_is_on_the_page(report):
         assert f"{row['f']:.2f}" in text
     speed = report["measured"]["speed"]["part"]["ratio"]
     assert f"{speed['median']:.1f} ×" in text
-    for fact in ("FAC, GPE", "books", "2026-01-05", "labels that are believed", "en_rules"):
+    for fact in ("FAC, GPE", "books", "2026-01-05", "labels learned", "en_rules"):
         assert fact in text
     assert html.count('<article class="doc"') == report["agreement"]["n_disagreements"]
     assert "&lt;gold&gt;" in html and "<gold>" not in html
@@ -115,7 +115,7 @@ def test_a_student_that_agrees_everywhere_and_one_that_cannot_be_compared():
         doc.set_ents([])
     html = render_page(reported(find_agreement(silent, docs)))
     assert "There are none." in html and "could not be compared" in html
-    assert "The teacher found no entity in the 6 held-out docs" in html
+    assert "The teacher found no entity in 6 held-out docs" in html
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")

@@ -109,7 +109,7 @@ def test_groups_lose_overlaps_to_scores_or_else_to_length(tmp_path):
 
 
 def test_a_group_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match="no span group 'sc'.*: plain, rated"):
+    with pytest.raises(ValueError, match="no span group 'sc'.* are plain, rated"):
         taught_by(tmp_path, rules(last="test_distillation_groups"), spans_key="sc")
 
 
@@ -118,9 +118,7 @@ def test_a_component_alone(tmp_path):
     assert needed_pipes(nlp, "entity_ruler") == ["entity_ruler"]
     found = taught_by(tmp_path, nlp, settings={"component": "entity_ruler"})
     assert len(found) == 3  # the one that fails did not run
-    with pytest.raises(
-        ValueError, match="no component 'ner'; its components are: entity_ruler, te"
-    ):
+    with pytest.raises(ValueError, match="no component 'ner'; its components are entity_ruler, te"):
         needed_pipes(nlp, "ner")
 
 
@@ -194,6 +192,6 @@ def test_annotated_data_teaches(tmp_path):
     assert [each.part for each in found].count(TRAIN) == 17
     assert {each.entities[0] for each in found} == {(0, 1, "ORG")}
     assert {each.missing for each in found} == {(5,)}
-    with pytest.raises(ValueError, match="10 docs are needed at least"):
+    with pytest.raises(ValueError, match="At least 10 different docs are needed"):
         path.write_text(lines[0], "utf-8")
         list(read_annotated(str(path), "en", 0))

@@ -76,7 +76,7 @@ def test_what_has_no_word_or_cannot_be_read_is_counted(tmp_path):
 def test_nothing_to_learn_from(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "..."}\n{"text": 3}\n', "utf-8")
-    with pytest.raises(ValueError, match="1 records can't be read, and 1 have no word"):
+    with pytest.raises(ValueError, match="can't be read: 1; without a word: 1"):
         find_pool(find_inputs(str(path), READING), READING)
 
 
@@ -95,7 +95,7 @@ def test_a_tenth_is_held_out():
     assert [many.count(part) for part in (HELDOUT, DEV, TRAIN)] == [10_000, 1_000, 89_000]
     few = part_of_each(10, "x")
     assert [few.count(part) for part in (HELDOUT, DEV, TRAIN)] == [1, 1, 8]
-    with pytest.raises(ValueError, match="10 docs are needed at least, but x has 9"):
+    with pytest.raises(ValueError, match="At least 10 different docs are needed, but x has 9"):
         part_of_each(9, "x")
 
 

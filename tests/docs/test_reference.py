@@ -10,6 +10,7 @@ import typer
 
 import spacy_rnn_tagger
 from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.errors import Errors, Warnings
 from spacy_rnn_tagger.formats.registry import FORMATS
 
 pytest.importorskip("mkdocs", reason="needs the extra docs")
@@ -17,7 +18,9 @@ pytest.importorskip("griffe", reason="needs the extra docs")
 
 DOCS = Path(__file__).parents[2] / "docs"
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="needs the folder docs of a checkout")
-SETTINGS, COMMANDS = (DOCS / "reference" / name for name in ("settings.md", "commands.md"))
+SETTINGS, COMMANDS, ERRORS = (
+    DOCS / "reference" / name for name in ("settings.md", "commands.md", "errors.md")
+)
 OWN = list(distribution("spacy-rnn-tagger").entry_points)
 REGISTERED = {each.name: each for each in OWN if each.group not in ("spacy_cli", "spacy_factories")}
 
@@ -183,9 +186,10 @@ def test_a_part_that_no_page_shows_stops_the_build(hooks, settings, commands):
     reference = hooks["reference"]
     reference.on_pre_build()
     reference.on_page_markdown(SETTINGS.read_text("utf8"))
-    with pytest.raises(PluginError, match="no page shows commands$"):
+    with pytest.raises(PluginError, match="no page shows commands, errors, warnings$"):
         reference.on_post_build()
-    reference.on_page_markdown(COMMANDS.read_text("utf8"))
+    for page in (COMMANDS, ERRORS):
+        reference.on_page_markdown(page.read_text("utf8"))
     reference.on_post_build()
     with pytest.raises(PluginError, match="no part 'RNNTagger.v9'"):
         reference.fill("<!-- reference: RNNTagger.v9 -->")
@@ -236,3 +240,14 @@ def test_every_public_name_has_its_place_in_the_api():
         else:
             assert f"::: spacy_rnn_tagger.{name}\n" in pages
             assert f"[`{name}`][spacy_rnn_tagger.{name}]" in overview
+
+
+def test_every_code_is_there_once_with_its_message(hooks):
+    page = hooks["reference"].fill(ERRORS.read_text("utf8"))
+    codes = [name for name in {*dir(Errors), *dir(Warnings)} if name.startswith("RNN")]
+    assert len(codes) > 100
+    for code in codes:
+        [row] = [line for line in page.splitlines() if f"`{code}`" in line]
+        assert f'id="{code.lower()}"' in row
+        message = row.split('|')[2].strip()
+        assert len(message) > 10

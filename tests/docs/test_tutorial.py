@@ -120,7 +120,8 @@ class TestSnippets:
         assert find_snippets(apart)[0].shown is None
 
     def test_fences_may_be_indented_and_left_out(self) -> None:
-        page = "- item\n\n  ```python\n  if True:\n      x = 1\n  ```\n\n```{.python .notest}\nx\n```\n"
+        fence = "```{.python .notest}\nx\n```\n"
+        page = f"- item\n\n  ```python\n  if True:\n      x = 1\n  ```\n\n{fence}"
         assert find_snippets(page) == [Snippet("if True:\n    x = 1\n", 4, None)]
 
     def test_snippets_share_a_namespace_and_errors_name_the_line(self, tmp_path: Path) -> None:

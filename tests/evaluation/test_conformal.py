@@ -256,14 +256,14 @@ class TestTooFew:
     def test_no_label_allows_it(self, drawn, tmp_path):
         nlp, examples = drawn
         before = dict(nlp.get_pipe("rnn_ner").cfg)
-        with pytest.raises(CalibrationError, match="No label allows a coverage of 0.999: FAC has"):
+        with pytest.raises(CalibrationError, match="0.999 can't be kept for any label: FAC has"):
             calibrate(nlp, examples, tmp_path / "out", coverage=0.999)
         assert not (tmp_path / "out").exists() and nlp.get_pipe("rnn_ner").cfg == before
 
 
 @pytest.mark.parametrize("coverage", [0, 1, -0.5, float("nan"), "all", True])
 def test_a_coverage_that_does_not_serve(drawn, coverage):
-    with pytest.raises(ValueError, match="coverage must be above 0 and below 1"):
+    with pytest.raises(ValueError, match="coverage must be a number above 0 and below 1"):
         calibrate(*drawn, coverage=coverage)
 
 

@@ -76,14 +76,14 @@ def test_calibration_lowers_the_log_loss_that_it_says(evaluated, tmp_path):
 
 def test_calibration_says_which_data_it_is(evaluated, tmp_path):
     output = run("calibrate", evaluated / "model", evaluated / "dev.spacy", tmp_path / "out")
-    assert "The same data selected this model (60 of 60 docs)" in output
+    assert "selected on the same data (60 of 60 docs)" in output
     output = run(
         "calibrate", evaluated / "model", evaluated / "train.spacy", tmp_path / "no", code=1
     )
     assert "60 of the 60 docs" in output and "are training data of this pipeline" in output
     assert not (tmp_path / "no").exists()
     output = run("calibrate", evaluated / "model", evaluated / "test.spacy", tmp_path / "out")
-    assert "selected" not in output and "Not compared" not in output
+    assert "selected" not in output and "not compared" not in output
 
 
 def test_calibration_where_the_training_data_is_not_at_hand(evaluated, tmp_path):
@@ -97,7 +97,7 @@ def test_calibration_where_the_training_data_is_not_at_hand(evaluated, tmp_path)
         "its dev corpus, which its config does not name",
     ]
     output = run("calibrate", tmp_path / "model", evaluated / "test.spacy", tmp_path / "out")
-    assert "Not compared with its train corpus" in output
+    assert "was not compared with the train corpus" in output
 
 
 def test_thresholds_that_stay_are_told(evaluated, tmp_path):
@@ -105,7 +105,7 @@ def test_thresholds_that_stay_are_told(evaluated, tmp_path):
     nlp.get_pipe("rnn_ner").cfg["threshold"] = 0.3
     nlp.to_disk(tmp_path / "model")
     output = run("calibrate", tmp_path / "model", evaluated / "test.spacy", tmp_path / "out")
-    assert "thresholds are those that were set for the former confidences" in output
+    assert "thresholds are unchanged; they were set for the former confidences" in output
     assert spacy.load(tmp_path / "out").get_pipe("rnn_ner").cfg["threshold"] == pytest.approx(0.3)
 
 
@@ -122,20 +122,22 @@ def test_data_that_does_not_serve(command, evaluated, tmp_path):
     shutil.copytree(evaluated / "model", tmp_path / "model")
     model = tmp_path / "model"
     nlp = spacy.blank("en")
-    assert "No file or folder" in wrong(command, model, tmp_path / "absent.spacy")
+    assert "does not exist" in wrong(command, model, tmp_path / "absent.spacy")
     DocBin().to_disk(tmp_path / "empty.spacy")
     assert "has no docs" in wrong(command, model, tmp_path / "empty.spacy")
     DocBin(docs=[nlp.make_doc("Red Fort")]).to_disk(tmp_path / "raw.spacy")
-    assert "None of the 1 docs" in wrong(command, model, tmp_path / "raw.spacy")
+    assert "has 1 doc, but no annotation" in wrong(command, model, tmp_path / "raw.spacy")
     write(tmp_path / "none.spacy", nlp, [("Nobody came.", [])])
-    assert "there is no entity in its 1 docs" in wrong(command, model, tmp_path / "none.spacy")
+    assert "is annotated, but has no entity in 1 doc." in wrong(
+        command, model, tmp_path / "none.spacy"
+    )
     (tmp_path / "damaged.spacy").write_bytes(b"\x00\x01damaged")
     assert "can't be read as spaCy's binary" in wrong(command, model, tmp_path / "damaged.spacy")
     (tmp_path / "bad.txt").write_text("[Red Fort(FAC)", encoding="utf-8")
     assert "'[' is not closed" in wrong(command, model, tmp_path / "bad.txt")
     assert "absent" in wrong(command, tmp_path / "absent", evaluated / "test.spacy")
     output = wrong(command, model, evaluated / "test.spacy", "--component", "ner")
-    assert "'ner' is no component rnn_ner" in output
+    assert "'ner' is not a component rnn_ner" in output
     nlp.add_pipe("rnn_ner")
     nlp.initialize()
     nlp.to_disk(tmp_path / "untrained")
@@ -151,8 +153,8 @@ def test_wrong_use_of_calibrate(evaluated, tmp_path):
     output = run("calibrate", model, data, tmp_path / "no", "--precision", "LOC=0.9", code=1)
     assert "label of a threshold must be one of 'FAC', 'GPE', but got 'LOC'" in output
     output = run("calibrate", model, data, tmp_path / "no", "--precision", "FAC=1", code=1)
-    assert "No threshold reaches a precision of 1 for FAC: the highest" in output
-    assert "is the pipeline itself" in run("calibrate", model, data, model, code=1)
+    assert "No threshold reaches a precision of 1 for FAC. The highest" in output
+    assert "is the folder of the pipeline itself" in run("calibrate", model, data, model, code=1)
     write(tmp_path / "few.spacy", spacy.blank("en"), texts(3, 9))
     output = run("calibrate", model, tmp_path / "few.spacy", tmp_path / "no", code=1)
     assert "Too few entities to calibrate: the model finds" in output
@@ -174,13 +176,15 @@ def test_a_folder_that_holds_other_things_is_left_alone(evaluated, tmp_path):
     for name in ("notes.txt", "ner"):
         (out / name).mkdir()
         output = run("calibrate", model, data, out, code=1)
-        assert f"holds more than a pipeline: {name}." in output
+        assert f"nothing else, but it contains {name}." in output
         (out / name).rmdir()
     assert written == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     (out / "meta.json").unlink()
-    assert "holds other things than a pipeline" in run("calibrate", model, data, out, code=1)
+    assert "or hold a pipeline and nothing else, but it contains" in run(
+        "calibrate", model, data, out, code=1
+    )
     (out / "meta.json").write_text("{")
-    assert "more than a pipeline: rnn_ner." in run("calibrate", model, data, out, code=1)
+    assert "nothing else, but it contains rnn_ner." in run("calibrate", model, data, out, code=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
@@ -188,11 +192,11 @@ def test_what_cannot_be_written(evaluated, tmp_path, monkeypatch):
     model, data, out = evaluated / "model", evaluated / "test.spacy", tmp_path / "out"
     (tmp_path / "file").write_text("")
     there = sorted(tmp_path.rglob("*"))
-    assert "is a file; name a folder" in run("calibrate", model, data, tmp_path / "file", code=1)
-    assert "is a folder; name a file" in run("report", model, data, tmp_path, code=1)
+    assert "is a file. Name a folder" in run("calibrate", model, data, tmp_path / "file", code=1)
+    assert "is a folder. Name a file" in run("report", model, data, tmp_path, code=1)
     for command in ("calibrate", "report"):
         output = run(command, model, data, tmp_path / "file" / "out", code=1)
-        assert "is a file, and not a folder" in output
+        assert "is a file and not a folder" in output
 
     def no_space(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -262,7 +266,7 @@ def test_json_has_the_same_figures(evaluated, tmp_path):
 
 def test_report_says_which_data_it_is(evaluated, tmp_path):
     output = run("report", evaluated / "model", evaluated / "train.spacy", tmp_path / "r.html")
-    note = "60 of the 60 docs are among those that trained the model"
+    note = "The model was trained on 60 of the 60 docs"
     assert note in output and note in (tmp_path / "r.html").read_text(encoding="utf-8")
     output = run("report", evaluated / "model", evaluated / "dev.spacy", tmp_path / "r.html")
     assert "those that selected the model" in output

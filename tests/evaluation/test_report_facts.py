@@ -119,8 +119,8 @@ class TestSummary:
                     "x" * 9, 9, doc.predicted, doc.predicted, candidates=doc.candidates
                 )
         text = self.summary(docs, candidates=0.1)
-        assert "Its candidates hold 100 % of the true entities, 2.5 candidates for each." in text
-        assert "95 % of that is right, a person has to look at 16 % of what it finds." in text
+        assert "include 100 % of the true entities, with 2.5 candidates per entity." in text
+        assert "95 % of them are right, a person has to check 16 % of what it finds." in text
         assert "candidates" not in self.summary(docs)
 
 
@@ -335,7 +335,7 @@ class TestExport:
 def test_coverage_on_the_command_line(evaluated, tmp_path):
     model, data, out = evaluated / "model", evaluated / "test.spacy", tmp_path / "out"
     output = run("calibrate", model, data, out, "--coverage", 0.8)
-    assert "the candidates hold a share of 0.8 or more of the true entities in new docs" in output
+    assert "contain a share of 0.8 or more of the true entities in new docs" in output
     assert "This assumes that the docs are exchangeable with those of" in output
     args = "--coverage", 0.8, "--coverage-unit", "entity"
     output = run("calibrate", model, data, tmp_path / "other", *args)
@@ -344,7 +344,7 @@ def test_coverage_on_the_command_line(evaluated, tmp_path):
     assert nlp.get_pipe("rnn_ner").candidates.keys() == {"FAC", "GPE"}
     assert nlp.config["components"]["rnn_ner"]["candidates"].keys() == {"FAC", "GPE"}
     output = run("report", out, data, tmp_path / "r.html")
-    assert "Its candidates hold" in output
+    assert "Its candidates include" in output
     html = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "What a person has to look at" in html and 'aria-label="Share of true' in html
     output = run("calibrate", model, data, tmp_path / "no", "--coverage", 0.9999, code=1)

@@ -75,7 +75,7 @@ def test_what_annotators_did_not_mark_does_not_count():
     assert figures["label_sets"] == {"docs": 2, "not_marked": {"FAC": 1, "PERSON": 1}}
     [note] = [note for note in figures["notes"] if "annotators" in note]
     assert "The annotators of 2 docs of the given data" in note
-    assert note.endswith("found there, and not counted: FAC (1), PERSON (1).")
+    assert note.endswith("Found there but not counted: FAC (1), PERSON (1).")
     missed = [
         e["gold"]["text"] for d in figures["docs_with_errors"] for e in d["errors"] if e["gold"]
     ]
@@ -170,4 +170,4 @@ def test_labels_that_the_docs_with_them_mark_are_calibrated(nlp):
     found = calibrate(nlp, labelled_examples(nlp, 3), coverage=0.5)
     assert found.coverage.keys() == {"GPE", "FAC"}
     assert found.coverage["GPE"].entities > found.coverage["FAC"].entities > 5
-    assert not any("No entity of" in note for note in found.notes)
+    assert not any("has no entity of" in note for note in found.notes)

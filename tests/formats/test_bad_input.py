@@ -37,35 +37,47 @@ CASES = {
     # Cut.
     "cut label-studio": ("a.json", TASKS[:-40], "a.json, line "),
     "cut in the first record": ("a.json", TASKS[:60], "a.json"),
-    "cut label-studio lines": ("a.jsonl", lines(TASK, TASK)[:-9], "a.jsonl, line 2: not JSON"),
-    "cut doccano": ("a.jsonl", lines(DOCCANO, DOCCANO)[:-9], "a.jsonl, line 2: not JSON"),
-    "cut prodigy": ("a.jsonl", lines(PRODIGY, PRODIGY)[:-9], "a.jsonl, line 2: not JSON"),
-    "cut conll": ("a.conll", ROWS + "Delhi", "a.conll, line 7: a line must have two columns"),
+    "cut label-studio lines": (
+        "a.jsonl",
+        lines(TASK, TASK)[:-9],
+        "a.jsonl, line 2: .RNN113. Not JSON",
+    ),
+    "cut doccano": ("a.jsonl", lines(DOCCANO, DOCCANO)[:-9], "a.jsonl, line 2: .RNN113. Not JSON"),
+    "cut prodigy": ("a.jsonl", lines(PRODIGY, PRODIGY)[:-9], "a.jsonl, line 2: .RNN113. Not JSON"),
+    "cut conll": (
+        "a.conll",
+        ROWS + "Delhi",
+        "a.conll, line 7: .RNN139. A line must have two columns",
+    ),
     "cut gzip": ("a.jsonl.gz", gzip.compress(lines(DOCCANO).encode())[:-4], "is damaged"),
     # Wrong types.
     "a list of numbers": ("a.json", [1, 2], "not in a known format"),
     "annotations of another type": (
         "a.json",
         [TASK, TASK | {"annotations": 3}],
-        "record 2: 'annotations' must be a list of objects, but got 3",
+        "record 2: .RNN119. 'annotations' must be a list of objects, but got 3",
     ),
     "result of another type": (
         "a.json",
         [TASK, TASK | {"annotations": [{"result": "x"}]}],
-        "record 2: 'result' must be a list of objects",
+        "record 2: .RNN119. 'result' must be a list of objects",
     ),
     "a region without a value": (
         "a.json",
         [TASK, TASK | {"annotations": [{"result": [{"type": "labels"}]}]}],
-        "record 2: a region must have a 'value'",
+        "record 2: .RNN154. A region must have a 'value'",
     ),
     "labels of another type": ("a.json", [changed(TASK, labels="FAC")], "'labels' must be a list"),
-    "a label of another type": ("a.json", [changed(TASK, labels=[3])], "an entity must have start"),
-    "no text": ("a.json", [TASK, TASK | {"data": {"n": 3}}], "record 2: which key of its data"),
+    "a label of another type": ("a.json", [changed(TASK, labels=[3])], "An entity must have start"),
+    "no text": (
+        "a.json",
+        [TASK, TASK | {"data": {"n": 3}}],
+        "record 2: .RNN155. Which key of the data",
+    ),
     "text of another type": (
         "a.jsonl",
         lines(DOCCANO, DOCCANO | {"text": 3}),
-        "line 2: a record must be an object with 'text'",
+        "line 2: .RNN115. A record must be an object with 'text'",
     ),
     # Offsets.
     "beyond, label-studio": ("a.json", [changed(TASK, end=99)], "characters 0 to 99"),
@@ -75,25 +87,45 @@ CASES = {
     "negative, label-studio": ("a.json", [changed(TASK, start=-2)], "characters -2 to 8"),
     "negative, doccano": ("a.jsonl", doccano(-2, 8, "X"), "line 2: .*characters -2 to 8"),
     "negative, prodigy": ("a.jsonl", prodigy(start=-2), "line 2: .*characters -2 to 8"),
-    "float, label-studio": ("a.json", [changed(TASK, start=0.0)], "an entity must have start"),
-    "float, doccano": ("a.jsonl", doccano(0.0, 8, "X"), "line 2: an entity must have start"),
-    "float, prodigy": ("a.jsonl", prodigy(start=0.0), "line 2: an entity must have start"),
-    "string, label-studio": ("a.json", [changed(TASK, start="0")], "an entity must have start"),
-    "boolean, doccano": ("a.jsonl", doccano(True, 8, "X"), "line 2: an entity must have start"),
-    "null, prodigy": ("a.jsonl", prodigy(start=None), "line 2: an entity must have start"),
-    "huge, doccano": ("a.jsonl", doccano(0, 10**30, "X"), "line 2: .*does not align"),
+    "float, label-studio": ("a.json", [changed(TASK, start=0.0)], "An entity must have start"),
+    "float, doccano": (
+        "a.jsonl",
+        doccano(0.0, 8, "X"),
+        "line 2: .RNN120. An entity must have start",
+    ),
+    "float, prodigy": ("a.jsonl", prodigy(start=0.0), "line 2: .RNN120. An entity must have start"),
+    "string, label-studio": ("a.json", [changed(TASK, start="0")], "An entity must have start"),
+    "boolean, doccano": (
+        "a.jsonl",
+        doccano(True, 8, "X"),
+        "line 2: .RNN120. An entity must have start",
+    ),
+    "null, prodigy": ("a.jsonl", prodigy(start=None), "line 2: .RNN120. An entity must have start"),
+    "huge, doccano": (
+        "a.jsonl",
+        doccano(0, 10**30, "X"),
+        "line 2: .*is empty or not within the text",
+    ),
     "not a number, label-studio": ("a.json", [changed(TASK, end=float("nan"))], "must have start"),
     # Encodings.
-    "latin-1 json": ("a.json", TASKS.replace("Red", "Réd").encode("latin-1"), "line 5: not UTF-8"),
+    "latin-1 json": (
+        "a.json",
+        TASKS.replace("Red", "Réd").encode("latin-1"),
+        "line 5: .RNN202. This text: not UTF-8",
+    ),
     "latin-1 lines": (
         "a.jsonl",
         lines(DOCCANO).encode()
         + json.dumps(DOCCANO, ensure_ascii=False).encode().replace(b"R", b"\xe9"),
-        "line 2: not UTF-8",
+        "line 2: .RNN202. This text: not UTF-8",
     ),
-    "latin-1 columns": ("a.conll", ROWS.encode() + b"caf\xe9 O\n", "line 7: not UTF-8"),
+    "latin-1 columns": (
+        "a.conll",
+        ROWS.encode() + b"caf\xe9 O\n",
+        "line 7: .RNN202. This text: not UTF-8",
+    ),
     "utf-16": ("a.json", TASKS.encode("utf-16"), "a.json"),
-    "half of a character": ("a.jsonl", doccano(0, 8, "\ud800"), "a label has half of a character"),
+    "half of a character": ("a.jsonl", doccano(0, 8, "\ud800"), "A label has half of a character"),
     "half of a character in a text": (
         "a.json",
         [TASK | {"data": {"text": "\ud800" + TEXT}}],
@@ -107,9 +139,13 @@ CASES = {
     "an empty array": ("a.json", "[]", "a.json"),
     "null": ("a.json", "null", "a.json"),
     # Mixed.
-    "mixed tasks": ("a.json", [TASK, 3], "record 2: a task must be an object, but got 3"),
+    "mixed tasks": ("a.json", [TASK, 3], "record 2: .RNN152. A task must be an object, but got 3"),
     "mixed columns": ("a.conll", ROWS + "just a line of text\n", "a.conll"),
-    "mixed pairs": ("a.json", [[TEXT, {"entities": SPANS}], {"a": 1}], "record 2: a record must"),
+    "mixed pairs": (
+        "a.json",
+        [[TEXT, {"entities": SPANS}], {"a": 1}],
+        "record 2: .* A record must",
+    ),
     "deep": ("a.json", "[" * 100_000, "a.json"),
 }
 

@@ -57,7 +57,7 @@ def test_spans_that_are_not_contiguous_are_missing(tmp_path):
     source = pair(tmp_path, text=text, ann=ann.splitlines()[0])
     [doc], found = converted(source)
     assert tags_of(doc) == "?OO?"
-    assert "'North America' (LOC) is not contiguous; left missing" in found.notices[0]
+    assert "'North America' (LOC) is discontinuous; left missing" in found.notices[0]
     [doc], _ = converted(pair(tmp_path, text=text, ann=ann), overlapping="longest")
     assert tags_of(doc) == "?OBI"
 
@@ -87,12 +87,12 @@ def test_line_ends_of_either_kind(tmp_path, start):
 @pytest.mark.parametrize(
     "ann,message",
     [
-        ("T1\tFAC 0 8\tTaj Mahal\n", "doc.ann, line 1: FAC is 'Taj Mahal', .* mean 'Red Fort'"),
-        (ANN + "T3\tFAC 0 99\tx\n", "doc.ann, line 3: FAC has the offsets 0 to 99, .* 21 char"),
-        ("T1\tFAC 8 0\tRed Fort\n", "doc.ann, line 1: FAC has the offsets 8 to 0"),
-        ("T1\tFAC 0 8\tRed Fort\nT2\tGPE 15\n", "doc.ann, line 2: a line must be like"),
-        ("T1\tFAC -1 8\tRed Fort\n", "a line must be like|not in a known format"),
-        (ANN.encode() + b"#1\tcaf\xe9\n", "doc.ann, line 3: not UTF-8"),
+        ("T1\tFAC 0 8\tTaj Mahal\n", "doc.ann, line 1: .* FAC is 'Taj Mahal', .* mean 'Red Fort'"),
+        (ANN + "T3\tFAC 0 99\tx\n", "doc.ann, line 3: .* FAC has the offsets 0 to 99, .* 21 char"),
+        ("T1\tFAC 8 0\tRed Fort\n", "doc.ann, line 1: .* FAC has the offsets 8 to 0"),
+        ("T1\tFAC 0 8\tRed Fort\nT2\tGPE 15\n", "doc.ann, line 2: .* A line must look like"),
+        ("T1\tFAC -1 8\tRed Fort\n", "A line must look like|not in a known format"),
+        (ANN.encode() + b"#1\tcaf\xe9\n", "doc.ann, line 3: .*not UTF-8"),
     ],
 )
 def test_what_is_wrong(tmp_path, ann, message):
@@ -103,8 +103,8 @@ def test_what_is_wrong(tmp_path, ann, message):
 
 def test_missing_or_damaged_texts(tmp_path):
     source = pair(tmp_path, text=b"caf\xe9")
-    with pytest.raises(AnnotationError, match=r"doc.ann, .*doc.txt, line 1: not UTF-8"):
+    with pytest.raises(AnnotationError, match=r"doc.ann, .*doc.txt, line 1: .*not UTF-8"):
         converted(source)
     (tmp_path / "doc.txt").unlink()
-    with pytest.raises(AnnotationError, match=r"doc.ann, line 1: there is no .*doc.txt"):
+    with pytest.raises(AnnotationError, match=r"doc.ann, line 1: .* There is no .*doc.txt"):
         converted(source)

@@ -84,7 +84,7 @@ def test_ambiguous_content_is_an_error_that_lists_the_candidates(
     tmp_path, name, content, candidates
 ):
     path = write(tmp_path / name, content)
-    with pytest.raises(AnnotationError, match=f"may be {candidates}; say which with --format"):
+    with pytest.raises(AnnotationError, match=f"may be {candidates}. Choose .* --format"):
         converted(path)
 
 

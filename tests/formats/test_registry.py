@@ -144,7 +144,7 @@ class TestANewOne:
         assert json.loads(file.read_text()) == json.loads(source.read_text())
         assert annotate(model, source, tmp_path / "out", format="array").before == 2
         source.write_text(json.dumps([[TEXT, ENTITIES], [TEXT, [[1, 3, "X"]]]]))
-        with pytest.raises(AnnotationError, match=r"in\.json, record 2: 'ed' .* does not align"):
+        with pytest.raises(AnnotationError, match=r"in\.json, record 2: .* 'ed' .* does not align"):
             convert(source, tmp_path / "out.spacy")
 
     def test_one_of_several_files_in_a_folder(self, nlp, model, tmp_path):
@@ -181,10 +181,10 @@ class TestConvert:
         for source in ("memory://out/train.spacy", "memory://out"):
             docs = [example.reference for example in read_examples(nlp, source)]
             assert ents_of(docs) == [ENTITIES, ENTITIES]
-        with pytest.raises(FileNotFoundError, match="No file or folder memory://nothing"):
+        with pytest.raises(FileNotFoundError, match="memory://nothing does not exist"):
             convert("memory://nothing", "memory://out/train.spacy")
         memory.pipe_file("/in/b.txt", b"[")
-        with pytest.raises(AnnotationError, match=r"^memory:/+in/b\.txt, line 1: column 1: "):
+        with pytest.raises(AnnotationError, match=r"^memory:/+in/b\.txt, line 1: .* Column 1: "):
             convert("memory://in/b.txt", "memory://out/train.spacy")
 
     def test_it_reads_what_annotate_wrote(self, tmp_path):
@@ -205,9 +205,9 @@ class TestConvert:
             problem.removeprefix(str(tmp_path)).split(": ")[:2] for problem in caught.value.args
         ]
         assert where == [
-            ["/a.txt, line 1", "not UTF-8 (byte 0xe9"],
-            ["/a.txt, line 4", "not UTF-8 (byte 0xe9"],
-            ["/a.txt, line 5", "column 1"],
+            ["/a.txt, line 1", "[RNN202] This text"],
+            ["/a.txt, line 4", "[RNN202] This text"],
+            ["/a.txt, line 5", "[RNN125] Column 1"],
         ]
 
     @pytest.mark.parametrize("suffix", ["txt", "jsonl"])
@@ -247,7 +247,7 @@ class TestAnnotate:
         spacy.blank("en").to_disk(tmp_path / "model")
         (tmp_path / "model" / "meta.json").write_text("{")
         (tmp_path / "in.txt").write_text("one\n")
-        with pytest.raises(ValueError, match=rf"^{tmp_path / 'model'} can't be loaded: "):
+        with pytest.raises(ValueError, match=rf"^.RNN004. {tmp_path / 'model'} can't be loaded: "):
             annotate(tmp_path / "model", tmp_path / "in.txt", tmp_path / "out")
 
 
@@ -300,5 +300,5 @@ def test_records_of_annotated_files_are_metered(tmp_path):
     )
     assert [record.number for record in good] == [1, 3, 4]
     assert all(record.annotation == Annotation(ENTITIES, []) for record in good)
-    assert bad.annotation is None and bad.error.startswith("not JSON") and bad.raw == b"{"
+    assert bad.annotation is None and "Not JSON" in bad.error and bad.raw == b"{"
     assert sum(record.n_bytes for record in (*good, bad)) == path.stat().st_size

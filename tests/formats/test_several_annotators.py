@@ -156,4 +156,4 @@ class TestAgreement:
         assert [pair.f for pair in agreement.pairs.values()] == [1, 0, 0]
         assert agreement.f == pytest.approx(1 / 3)
         assert len(agreement.lines()) == 4
-        assert agreement.lines()[1].startswith("a and b, 1 texts: kappa over tokens 1.000")
+        assert agreement.lines()[1].startswith("a and b, 1 text: kappa over tokens 1.000")

@@ -112,8 +112,8 @@ def test_rates_of_training_stay_with_the_weights(docs):
 @pytest.mark.parametrize(
     "encoder,message",
     [
-        (lambda: build_lexeme_embed_v1(width=8), "no RNN"),
-        (lambda: build_rnn_encoder_v1(depth=2), "read the word itself"),
+        (lambda: build_lexeme_embed_v1(width=8), "needs a recurrent layer"),
+        (lambda: build_rnn_encoder_v1(depth=2), "have read the word to predict"),
     ],
 )
 def test_layers_that_it_cannot_train(encoder, message):

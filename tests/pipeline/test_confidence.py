@@ -312,12 +312,12 @@ def test_a_span_that_is_not_in_the_group(nlp):
 @pytest.mark.parametrize(
     "config,message",
     [
-        ({"candidates": 0.0}, "candidates must be above 0"),
-        ({"candidates": 1.5}, "candidates must be above 0"),
-        ({"candidates": 0.1, "spans_key": None}, "written to the group that spans_key names"),
-        ({"temperature": 0.0}, "temperature must be above 0"),
-        ({"threshold": 1.5}, "threshold must be from 0 to 1, but got 1.5"),
-        ({"threshold": {"FAC": -1.0}}, "threshold of 'FAC' must be from 0 to 1, but got -1.0"),
+        ({"candidates": 0.0}, "candidates must be a number above 0"),
+        ({"candidates": 1.5}, "candidates must be a number above 0"),
+        ({"candidates": 0.1, "spans_key": None}, "candidates is set, but spans_key is None"),
+        ({"temperature": 0.0}, "temperature must be a finite number above 0"),
+        ({"threshold": 1.5}, "threshold must be a number from 0 to 1, but got 1.5"),
+        ({"threshold": {"FAC": -1.0}}, "'FAC' must be a number from 0 to 1, but got -1.0"),
     ],
 )
 def test_settings_out_of_range(nlp, config, message):

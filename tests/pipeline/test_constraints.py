@@ -197,5 +197,5 @@ def test_threshold(nlp, pipe):
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1])
 def test_threshold_out_of_range(nlp, threshold):
-    with pytest.raises(ValueError, match="threshold must be from 0 to 1"):
+    with pytest.raises(ValueError, match="threshold must be a number from 0 to 1"):
         nlp.add_pipe("rnn_ner", config={"threshold": threshold})

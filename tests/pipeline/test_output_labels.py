@@ -114,10 +114,10 @@ def test_the_n_best_analyses_have_all_labels(nlp):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("FAC", "output_labels must be a list of labels or null, but got 'FAC'"),
-        (7, "output_labels must be a list of labels or null, but got 7"),
-        ({"FAC": True}, "output_labels must be a list of labels or null"),
-        ([7], r"output_labels must be a list of labels or null, but got \[7\]"),
+        ("FAC", "output_labels must be a list of labels, or null for all labels, but got 'FAC'"),
+        (7, "output_labels must be a list of labels, or null for all labels, but got 7"),
+        ({"FAC": True}, "output_labels must be a list of labels, or null for all labels"),
+        ([7], r"output_labels must be a list of labels, or null for all labels, but got \[7\]"),
         (["FAC", "PERSON"], "output_labels must be one of 'FAC', 'GPE', but got 'PERSON'"),
     ],
 )

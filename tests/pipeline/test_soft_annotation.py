@@ -84,8 +84,8 @@ class TestGroup:
     @pytest.mark.parametrize(
         "scores,message",
         [
-            ([0.5], "one score for each of its 2 spans, but got 1"),
-            ([0.5, 0.5, 0.5], "one score for each of its 2 spans, but got 3"),
+            ([0.5], "scores: 1, spans: 2"),
+            ([0.5, 0.5, 0.5], "scores: 3, spans: 2"),
             ([0.5, 1.5], r"from 0 to 1, but got 1\.5 for 'b' \(B\)"),
             ([-0.25, 0.5], r"from 0 to 1, but got -0\.25 for 'a' \(A\)"),
             ([0.5, float("nan")], r"from 0 to 1, but got nan for 'b'"),

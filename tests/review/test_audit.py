@@ -233,7 +233,7 @@ def test_docs_of_one_text_are_in_one_fold():
     random.Random(0).shuffle(own)
     folds = assign([nlp.make_doc(text) for text in own], 4)
     assert len(set(zip(own, folds, strict=True))) == 20 and set(Counter(folds).values()) == {10}
-    with pytest.raises(ValueError, match="5 folds need 10 different docs at least"):
+    with pytest.raises(ValueError, match="5 folds need at least 10 different docs"):
         assign([nlp.make_doc(f"Text {i}.") for i in range(9)] * 2, 5)
 
 
@@ -305,13 +305,13 @@ def test_wrong_use(evaluated, data, tmp_path):
         ((model, path, out, "--n", 0), "n must be a whole number of 1 or more"),
         ((model, path, out, "--export", tmp_path / "x.txt"), "must end in .jsonl"),
         ((model, path, out, "--export", tmp_path / "x.html", "--format", "html"), "format must"),
-        ((model, path, tmp_path), "name a file"),
+        ((model, path, tmp_path), "Name a file"),
         ((tmp_path / "absent", path, out), "absent"),
-        ((tmp_path / "blank", path, out), "has no component rnn_ner to judge by"),
-        ((model, tmp_path / "absent.spacy", out), "No file or folder"),
+        ((tmp_path / "blank", path, out), "has no component rnn_ner;"),
+        ((model, tmp_path / "absent.spacy", out), "does not exist"),
         ((model, tmp_path / "cut.spacy", out), "cut.spacy"),
-        ((model, tmp_path / "none.spacy", out), "there is no entity in its 1 docs"),
-        ((model, tmp_path / "few.spacy", out), "5 folds need 10 different docs"),
+        ((model, tmp_path / "none.spacy", out), "is annotated, but has no entity in 1 doc."),
+        ((model, tmp_path / "few.spacy", out), "5 folds need at least 10 different docs"),
     ]
     before = sorted(tmp_path.iterdir())
     for arguments, message in cases:

@@ -313,7 +313,7 @@ class TestOutput:
         for source in (tmp_path, path):
             done = run(evaluated / "model", source, path)
             assert done.exit_code == 1
-            assert "no text beside what is written to it" in " ".join(done.output.split())
+            assert "no texts other than this command's own output" in " ".join(done.output.split())
         assert path.read_bytes() == before
 
     @pytest.mark.parametrize(
@@ -361,8 +361,8 @@ def test_formats(evaluated, texts, tmp_path, format, suffix):
         (["--diversity", "1"], "diversity must be at least 0 and below 1"),
         (["--format", "xml"], "format must be one of"),
         (["--format", "docbin"], "must end in .spacy"),
-        (["--spans", "--format", "doccano"], "must be jsonl or prodigy"),
-        (["--component", "ner"], "'ner' is no component rnn_ner"),
+        (["--spans", "--format", "doccano"], "Use jsonl or prodigy"),
+        (["--component", "ner"], "'ner' is not a component rnn_ner"),
     ],
 )
 def test_wrong_settings(evaluated, texts, tmp_path, arguments, message):
@@ -384,11 +384,11 @@ def test_wrong_inputs(evaluated, texts, tmp_path):
         ((tmp_path / "absent", texts), "absent"),
         ((tmp_path / "blank", texts), "has no component rnn_ner"),
         ((tmp_path / "untrained", texts), "has learned no label yet"),
-        ((model, tmp_path / "no.txt"), "No file, folder or glob"),
-        ((model, tmp_path / "empty.txt"), "There is no text to select"),
-        ((model, tmp_path / "cut.jsonl"), "1 failed"),
-        (("-", texts, "--by", "margin"), "Without a pipeline nothing is known of margin"),
-        (("-", texts, "--spans"), "Without a pipeline nothing is known of spans"),
+        ((model, tmp_path / "no.txt"), "matches no file to read"),
+        ((model, tmp_path / "empty.txt"), "There is nothing to select"),
+        ((model, tmp_path / "cut.jsonl"), "failed: 1."),
+        (("-", texts, "--by", "margin"), "by is 'margin', which only a pipeline can measure"),
+        (("-", texts, "--spans"), "spans needs a pipeline"),
         (("-", texts, "--lang", "xx-no"), "xx-no"),
     ]
     before = sorted(tmp_path.iterdir())

@@ -83,9 +83,9 @@ def test_names_as_editors_write_them(nlp, tmp_path):
 
 
 def test_bad_settings_are_errors(names, tmp_path):
-    with pytest.raises(ValueError, match="level must be between 0 and 1, but got 2"):
+    with pytest.raises(ValueError, match="level must be a number from 0 to 1, but got 2"):
         create_entity_swap_v1(names, level=2)
-    with pytest.raises(FileNotFoundError, match="missing.txt with the names of 'FAC'"):
+    with pytest.raises(FileNotFoundError, match="missing.txt with names for the label 'FAC'"):
         create_entity_swap_v1({"FAC": str(tmp_path / "missing.txt")})
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(ValueError, match="is empty"):

@@ -89,7 +89,7 @@ def test_training_forgets_and_rehearsal_does_not(resume):
 
 
 def test_nothing_to_rehearse_is_an_error(resume):
-    with pytest.raises(ValueError, match="no component to rehearse"):
+    with pytest.raises(ValueError, match="there is no component to rehearse"):
         resume(CONFIG + REHEARSE, frozen='["rnn_ner"]')
 
 

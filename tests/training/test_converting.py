@@ -34,8 +34,8 @@ def test_parse_line():
         ("[Delhi](GPE", "must be followed by"),
         ("[Delhi] (GPE)", "must be followed by"),
         ("[Delhi]()", "must be followed by"),
-        ("[Delhi", "column 6: '\\[' is not closed"),
-        ("Delhi](GPE)", "column 6: ']' without '\\['"),
+        ("[Delhi", "Column 6: '\\[' is not closed"),
+        ("Delhi](GPE)", "Column 6: ']' without '\\['"),
         ("[Red [Fort](FAC)](FAC)", "can't be nested"),
         ("[](GPE)", "must not be empty"),
         ("[ Delhi](GPE)", "must not be empty, nor begin or end with a space, but got ' Delhi'"),
@@ -50,10 +50,12 @@ def test_malformed_lines_are_errors(nlp, line, message):
 def test_read_docs_names_file_and_line(nlp, tmp_path):
     path = tmp_path / "news.txt"
     path.write_text(GOOD + "[Delhi](GPE\n", encoding="utf-8")
-    with pytest.raises(AnnotationError, match=r"news\.txt, line 4: column 7: "):
+    with pytest.raises(AnnotationError, match=r"news\.txt, line 4: .RNN127. Column 7: "):
         list(read_docs(nlp, [path]))
     path.write_bytes(b"caf\xe9\n")
-    with pytest.raises(AnnotationError, match=r"news\.txt, line 1: not UTF-8 \(byte 0xe9"):
+    with pytest.raises(
+        AnnotationError, match=r"news\.txt, line 1: .RNN202. .*not UTF-8 \(byte 0xe9"
+    ):
         list(read_docs(nlp, [path]))
 
 
@@ -155,30 +157,37 @@ def test_all_that_is_wrong_is_told_at_once(nlp, tmp_path):
         list(read_docs(nlp, [jsonl, txt]))
     found = [line.replace(f"{tmp_path}/", "") for line in str(caught.value).splitlines()]
     assert found == [
-        "a.jsonl, line 1: 'in Delhi' (FAC, characters 0 to 99) does not align with the tokens "
-        "'in' 'Delhi' in 'in Delhi'",
-        "a.jsonl, line 1: 'Del' (GPE, characters 3 to 6) does not align with the tokens 'Delhi' "
-        "in 'in Delhi'",
-        "a.jsonl, line 2: 'York' (LOC, characters 4 to 8) overlaps 'New York City' (GPE) in "
-        "'New York City'",
-        "a.jsonl, line 2: 'City' (X, characters 9 to 13) overlaps 'New York City' (GPE) in "
-        "'New York City'",
-        "a.jsonl, line 4: a record must have a list of either 'entities' or 'spans'",
-        "a.jsonl, line 5: a record must be an object with 'text'",
-        "a.jsonl, line 6: an entity must have start, end and label, but got [0, 1]",
+        "a.jsonl, line 1: [RNN133] 'in Delhi' (FAC, characters 0 to 99) is empty or not within the "
+        "text, which has 8 characters: 'in Delhi'.",
+        "a.jsonl, line 1: [RNN132] 'Del' (GPE, characters 3 to 6) does not align with the tokens "
+        "'Delhi' in 'in Delhi'. Correct the offsets, or choose a treatment with --misaligned.",
+        "a.jsonl, line 2: [RNN134] 'York' (LOC, characters 4 to 8) overlaps 'New York City' (GPE) "
+        "in 'New York City'. Remove one of them, or choose a treatment with --overlapping.",
+        "a.jsonl, line 2: [RNN134] 'City' (X, characters 9 to 13) overlaps 'New York City' (GPE) "
+        "in 'New York City'. Remove one of them, or choose a treatment with --overlapping.",
+        "a.jsonl, line 4: [RNN117] A record must have a list in one of 'entities', 'spans', but "
+        "has none.",
+        "a.jsonl, line 5: [RNN115] A record must be an object with 'text', a string, but got "
+        "{'entities': []}.",
+        "a.jsonl, line 6: [RNN120] An entity must have start and end, which are whole numbers, and "
+        "a label, but got [0, 1].",
         found[7],
-        "b.txt, line 1: 'Del' (GPE, characters 3 to 6) does not align with the tokens 'Delhi' in "
-        "'in Delhi'",
-        "b.txt, line 2: column 7: ']' must be followed by '(LABEL)', but '(' is not closed",
+        "b.txt, line 1: [RNN132] 'Del' (GPE, characters 3 to 6) does not align with the tokens "
+        "'Delhi' in 'in Delhi'. Correct the offsets, or choose a treatment with --misaligned.",
+        "b.txt, line 2: [RNN127] Column 7: ']' must be followed by '(LABEL)', but '(' is not "
+        "closed.",
     ]
-    assert found[7].startswith("a.jsonl, line 7: not JSON")
+    assert found[7].startswith("a.jsonl, line 7: [RNN113] Not JSON")
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.dat", "in", "in.md"])
 def test_unknown_forms_are_refused(tmp_path, name):
     (tmp_path / name).write_text("name,label\nRed Fort,FAC\n")
     output = run(tmp_path / name, tmp_path / "out.spacy", code=1)
-    assert "its content is in none, and its name must end in .txt, .jsonl, .json" in output
+    assert (
+        "no format recognises its content, and its name doesn't end in .txt, .jsonl, .json"
+        in output
+    )
     assert "--format" in output
     assert not (tmp_path / "out.spacy").exists()
 
@@ -218,17 +227,17 @@ def test_forms_by_suffix_in_any_case_compressed_or_not(tmp_path):
 def test_a_folder_without_anything_known(tmp_path):
     source = tmp_path / "in"
     source.mkdir()
-    assert "it is empty" in run(source, tmp_path / "out.spacy", code=1)
+    assert "is empty, but must hold files" in run(source, tmp_path / "out.spacy", code=1)
     for number in range(7):
         (source / f"{number}.xml").write_text("<FAC>Red Fort</FAC>\n")
     output = run(source, tmp_path / "out.spacy", code=1)
-    assert "there is 0.xml, 1.xml, 2.xml, 3.xml, 4.xml, 2 more" in output
+    assert "It holds 0.xml, 1.xml, 2.xml, 3.xml, 4.xml, 2 more" in output
 
 
 def test_no_entity_at_all_is_an_error_unless_expected(tmp_path):
     (tmp_path / "in.txt").write_text("Red Fort is in Delhi.\n")
     output = run(tmp_path / "in.txt", tmp_path / "out.spacy", code=1)
-    assert "1 docs, 6 tokens, no entity" in output and "--allow-empty" in output
+    assert "1 doc, 6 tokens, no entities" in output and "--allow-empty" in output
     assert not (tmp_path / "out.spacy").exists()
     run(tmp_path / "in.txt", tmp_path / "out.spacy", "--allow-empty")
     assert ents_in(tmp_path / "out.spacy") == [[]]
@@ -307,8 +316,8 @@ def test_halves_of_characters_are_refused_where_they_are(tmp_path):
     lines = [r'{"text": "a\ud800", "spans": []}', r'{"text": "a", "spans": [[0, 1, "\ud800"]]}']
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     output = run(tmp_path / "in.jsonl", tmp_path / "out.spacy", code=1)
-    assert r"line 1: 'text' has half of a character, \ud800, as its character 1" in output
-    assert r"line 2: a label has half of a character, \ud800, as its character 0" in output
+    assert r"line 1: [RNN121] 'text' has half of a character, \ud800, at its character 1" in output
+    assert r"line 2: [RNN121] A label has half of a character, \ud800, at its character 0" in output
 
 
 def test_messages_of_many_problems_are_short(nlp, tmp_path):
@@ -320,7 +329,9 @@ def test_messages_of_many_problems_are_short(nlp, tmp_path):
     lines = str(caught.value).splitlines()
     assert len(lines) == 21 and lines[-1] == "... and 2,980 more"
     assert max(map(len, lines)) < 250
-    assert lines[10].startswith("'elh' (GPE, characters 61 to 64) does not align with the tokens")
+    assert lines[10].startswith(
+        "[RNN132] 'elh' (GPE, characters 61 to 64) does not align with the tokens"
+    )
     assert f"in '...{text[21:104]}...'" in lines[10]
     (tmp_path / "in.jsonl").write_text(
         records(
@@ -353,8 +364,8 @@ def test_what_cannot_be_written(tmp_path, monkeypatch):
     source.write_text(GOOD)
     there.mkdir()
     before = sorted(tmp_path.iterdir())
-    assert f"{there} is a folder; name a file" in run(source, there, code=1)
-    assert "is a file, and not a folder" in run(source, source / "out.spacy", code=1)
+    assert f"{there} is a folder. Name a file" in run(source, there, code=1)
+    assert "is a file and not a folder" in run(source, source / "out.spacy", code=1)
     assert "must end in .spacy" in run(source, source, code=1)
     assert "Can't import language xyz" in run(source, tmp_path / "o.spacy", "-l", "xyz", code=1)
     monkeypatch.setattr(Path, "write_bytes", no_space)
@@ -410,7 +421,7 @@ def test_question_marks_are_checked_as_entities_are(tmp_path):
 
 def test_docs_of_question_marks_alone(tmp_path):
     (tmp_path / "in.txt").write_text("[Lagos](?)\n")
-    with pytest.raises(AnnotationError, match="no entity, 1 spans left missing"):
+    with pytest.raises(AnnotationError, match="no entities, 1 span left missing"):
         convert(tmp_path / "in.txt", tmp_path / "out.spacy")
     convert(tmp_path / "in.txt", tmp_path / "out.spacy", allow_empty=True)
     [doc] = docs_in(tmp_path / "out.spacy")

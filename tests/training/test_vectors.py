@@ -96,11 +96,11 @@ def test_json_without_a_package(tmp_path):
 @pytest.mark.parametrize(
     "files,message",
     [
-        ({"README.md": b"no words"}, "no JSON file"),
+        ({"README.md": b"no words"}, "must contain a JSON file"),
         ({"package.json": b'{"name": "other"}'}, "not in the form"),
-        ({"small.json": content()[:-60]}, "JSON is broken"),
-        ({"small.json": content(size=4)}, "must have 4 vectors, but has 3"),
-        ({"small.json": content(size=2)}, "must have 2 vectors, but has 3"),
+        ({"small.json": content()[:-60]}, "JSON is damaged"),
+        ({"small.json": content(size=4)}, "must be 4, as declared, but is 3"),
+        ({"small.json": content(size=2)}, "must be 2, as declared, but is 3"),
         ({"small.json": content(dimensions=9)}, "not in the form"),
     ],
     ids=["none", "other", "broken", "too few", "too many", "narrow"],
@@ -126,7 +126,7 @@ def test_a_package_that_was_cut(package, tmp_path, share):
     package.write_bytes(content[: int(len(content) * share)])
     result = run(package, tmp_path / "vectors")
     assert result.exit_code == 1 and "was not read" in " ".join(result.output.split())
-    assert "or broken" in result.output
+    assert "or it is damaged" in result.output
 
 
 def test_a_writing_of_its_own_keeps_its_vector(tmp_path):
@@ -169,7 +169,7 @@ def test_json_as_editors_write_it(tmp_path):
     ):
         assert init_vectors(path).vocab.vectors.shape == (3, 3)
     (tmp_path / "b.json.gz").write_bytes(gzip.compress(content())[:-20])
-    assert "or broken" in run(tmp_path / "b.json.gz", tmp_path / "vectors").output
+    assert "or it is damaged" in run(tmp_path / "b.json.gz", tmp_path / "vectors").output
 
 
 @pytest.mark.parametrize("value", [None, "x", [1.0]])
@@ -191,13 +191,13 @@ def test_what_cannot_be_written(package, tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("years of work")
     before = sorted(tmp_path.rglob("*"))
-    assert "is a file; name a folder" in run(package, package).output
-    assert "is a file, and not a folder" in run(package, package / "vectors").output
+    assert "is a file. Name a folder" in run(package, package).output
+    assert "is a file and not a folder" in run(package, package / "vectors").output
     result = run(package, tmp_path / "other")
-    assert "other holds other things than a pipeline: thesis.txt. Name" in result.output
+    assert "but it contains thesis.txt. Name" in result.output
     result = run(package, tmp_path / "new", "--lang", "xyz")
     assert "Can't import language xyz" in result.output
-    assert "No such file" in run(tmp_path / "absent", tmp_path / "new").output
+    assert "does not exist" in run(tmp_path / "absent", tmp_path / "new").output
     assert run(package, tmp_path / "new").exit_code == 0
     kept = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
     monkeypatch.setattr(Language, "to_disk", full_disk)
@@ -294,24 +294,33 @@ BROKEN[1, 1] = np.nan
 @pytest.mark.parametrize(
     "files,message",
     [
-        ({"__init__.py": b""}, "one table (.npy) and one index of words (.parquet), but has nei"),
+        (
+            {"__init__.py": b""},
+            "one table (.npy) and one index with the words (.parquet), but has nei",
+        ),
         ({"a.npy": npy(TABLE)}, "but has glove_tiny/a.npy"),
         ({**files_of(), "b.npy": npy(TABLE)}, "has glove_tiny/b.npy, glove_tiny/data/emb.npy, gl"),
-        (files_of(TABLE[:2]), "Its table has 2 rows, but its index 3 words"),
+        (files_of(TABLE[:2]), "must have the same size, but their sizes are 2 and 3"),
         (files_of(TABLE[0]), "must be a matrix of floating-point numbers, but is an array of fl"),
         (files_of(TABLE.astype(int)), "but is an array of int64"),
         (files_of(BROKEN), "The vector of 'fort' has numbers that are not finite"),
         (files_of(TABLE.astype(float) * 1e300), "'delhi' has numbers that are too large for flo"),
         (files_of(index=["delhi", "", ","]), "Entry 2 has no word"),
         (files_of(index=["delhi", None, ","]), "Entry 2 has no word"),
-        (files_of(index=list(WORDS), count=[9, 5, 5]), "must hold each row from 0 to 2 once"),
-        (files_of(index=list(WORDS), row=[0, None, 2]), "must hold each row from 0 to 2 once"),
+        (
+            files_of(index=list(WORDS), count=[9, 5, 5]),
+            "must hold each row from 0 to 2 exactly once",
+        ),
+        (
+            files_of(index=list(WORDS), row=[0, None, 2]),
+            "must hold each row from 0 to 2 exactly once",
+        ),
         (files_of(index=list(WORDS), row=[0, 1, 2], n=[3, 2, 1]), "but has index, row, n"),
         (files_of(index=[1, 2, 3]), "but has index"),
-        ({**files_of(), "data/emb.npy": npy(TABLE)[:-4]}, "emb.npy is broken: "),
-        ({**files_of(), "data/emb.npy": b"0.5"}, "emb.npy is broken: "),
-        ({**files_of(), "data/emb.npy": npy(np.array([[{}]]))}, "emb.npy is broken: Object arr"),
-        ({**files_of(), "data/index.parquet": b"delhi"}, "Its index is broken: "),
+        ({**files_of(), "data/emb.npy": npy(TABLE)[:-4]}, "emb.npy is damaged: "),
+        ({**files_of(), "data/emb.npy": b"0.5"}, "emb.npy is damaged: "),
+        ({**files_of(), "data/emb.npy": npy(np.array([[{}]]))}, "emb.npy is damaged: Object arr"),
+        ({**files_of(), "data/index.parquet": b"delhi"}, "Its index is damaged: "),
     ],
     ids=lambda each: each[:20] if isinstance(each, str) else "",
 )
@@ -330,7 +339,7 @@ def test_bad_pip_packages(tmp_path, monkeypatch, files, message):
 def test_a_wheel_that_was_cut(tmp_path):
     path = wheel(tmp_path, files_of())
     path.write_bytes(path.read_bytes()[:-40])
-    assert "or broken" in run(path, tmp_path / "vectors").output
+    assert "or it is damaged" in run(path, tmp_path / "vectors").output
 
 
 def test_names_of_sources(tmp_path, monkeypatch):
@@ -344,7 +353,7 @@ def test_names_of_sources(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"must end in .whl, .txt, .vec, .tgz"):
             init_vectors(name)
     for name in ("absent/words", "absent.txt", tmp_path / "absent"):
-        with pytest.raises(FileNotFoundError, match="No such file"):
+        with pytest.raises(FileNotFoundError, match="does not exist"):
             init_vectors(name)
 
 
@@ -377,14 +386,14 @@ def test_text_of_strange_words(tmp_path):
 @pytest.mark.parametrize(
     "text,message",
     [
-        (b"", "Its first line must have a word and its numbers"),
-        (b"delhi\n", "Its first line must have a word and its numbers"),
-        (b"3 2\na 1 2\nb 1 2\n", "It must have 3 vectors, but has 2"),
-        (b"1 2\na 1 2\nb 1 2\n", "It must have 1 vectors, but has 2"),
+        (b"", "Its first line must be a word and its numbers"),
+        (b"delhi\n", "Its first line must be a word and its numbers"),
+        (b"3 2\na 1 2\nb 1 2\n", "must be 3, as declared, but is 2"),
+        (b"1 2\na 1 2\nb 1 2\n", "must be 1, as declared, but is 2"),
         (b"a 1 2\nb 1\n", "Line 2 must have a word and 2 numbers"),
         (b"a 1 2\nb 1 2 3\n", "Line 2 must have a word and 2 numbers"),
         (b"1 3\na 1 2\n", "Line 2 must have a word and 3 numbers"),
-        (b"a 1 2\nb 1 x\n", "Line 2 has what is not a number"),
+        (b"a 1 2\nb 1 x\n", "Line 2 must have a word and 2 numbers, but 'x' is not a number"),
         (b"a 1 2\n 1 2\n", "Entry 2 has no word"),
         (b"a 1 2\nb 1 inf\n", "The vector of 'b' has numbers that are not finite"),
         (b"a 1 2\nd\xe9lhi 1 2\n", "Line 2: not UTF-8"),
@@ -405,11 +414,11 @@ def test_repeated_words(tmp_path):
     nlp = init_vectors(tmp_path / "words.txt", prune=2, notify=notes.append)
     assert vectors_of(nlp, "a", "b", "A") == [[1, 1], [3, 3], [1, 1]]
     [note] = notes
-    assert "words.txt: 1 entry repeats an earlier word" in note
-    with pytest.warns(UserWarning, match="1 entry repeats") as caught:
+    assert "words.txt repeats words, in 1 entry" in note
+    with pytest.warns(UserWarning, match="repeats words, in 1 entry") as caught:
         init_vectors(tmp_path / "words.txt")
     assert caught[0].filename == __file__
-    assert "1 entry repeats" in run(tmp_path / "words.txt", tmp_path / "vectors").output
+    assert "repeats words, in 1 entry" in run(tmp_path / "words.txt", tmp_path / "vectors").output
 
 
 @pytest.fixture
@@ -455,10 +464,10 @@ def test_pruning_keeps_the_words_of_corpora(tmp_path, text):
         ({"prune": -1, "words": "a.txt"}, "prune must be a whole number of 0 or more"),
         ({"words": "a.txt"}, "so set prune too"),
         ({"dtype": "int8"}, "dtype must be one of 'float32', 'float16'"),
-        ({"prune": 0, "words": "a.txt"}, "None of its 6 words is among those to keep"),
+        ({"prune": 0, "words": "a.txt"}, "No word is left to keep, out of 6"),
         ({"prune": 0, "words": "bad.txt"}, "bad.txt, line 1: "),
         ({"prune": 0, "words": "words.vec"}, "is not in a known format"),
-        ({"integrity": "sha512-AAAA"}, "words.vec was not read. Its hash is sha512-"),
+        ({"integrity": "sha512-AAAA"}, "words.vec was not read. [RNN323] Its hash is sha512-"),
     ],
 )
 def test_wrong_settings(tmp_path, text, monkeypatch, settings, message):

@@ -28,34 +28,40 @@ class Errors(
 class Warnings(metaclass=WithCodes):
     """Warnings: "RNNW" and two digits."""
 
-    # Settings.
     RNNW01 = (
-        "{setting} is {config!r} in the config, but {saved!r} in the component that is loaded. "
-        "{used!r} is used. To be sure, set it in the component and save that."
+        "{setting} is {config!r} in the config, but {saved!r} in the component that is loaded; "
+        "{used!r} is used. To settle it, set {setting} in the component and save that."
     )
     RNNW02 = (
-        "The vocabulary is built from {n_docs} docs only, because the component that owns it shows "
-        "no more at initialization. Use this layer in 'rnn_ner', or use LexemeEmbed.v1, which needs "
-        "no vocabulary."
+        "The vocabulary is built from only {n_docs} docs, because the component that owns it shows "
+        "no more at initialisation. Use this layer in 'rnn_ner', or use LexemeEmbed.v1, which "
+        "needs no vocabulary."
     )
-    # Whole corpora.
     RNNW03 = (
         "A component keeps docs after the pipeline has finished with them. Their words can't be "
         "freed, so memory use grows with each shard."
     )
-    RNNW04 = "Skipped {files} ({counts}), which can't be read as texts: {names}"
     # Replacing a component.
-    RNNW05 = "{removed} is removed as well, because no component but '{name}' listened to it."
-    RNNW06 = "VECTORS"
-    RNNW07 = (
+    RNNW04 = "{removed} is removed as well, because no component but '{name}' listened to it."
+    RNNW05 = (
+        "The student reads word vectors, but the teacher has none. The pipeline gets the student's "
+        "vectors, so token.vector and similarity() use them as well."
+    )
+    RNNW06 = (
         "The student's language is '{student}', but the teacher's is '{teacher}'. Words may have "
         "other norms and shapes than the student learned."
     )
-    RNNW08 = (
+    RNNW07 = (
         "The tokenizers of student and teacher differ. The student gets other tokens than it "
         "learned from, and may find other entities than in its own pipeline."
     )
-    RNNW09 = (
+    RNNW08 = (
         "The student reads sentence by sentence (context = 'sentence'), but learned from docs "
         "without sentences. In this pipeline, '{setter}' sets sentences before it."
+    )
+    # Files.
+    RNNW09 = "{source} repeats words, in {entries}. The first vector of each word is used."
+    RNNW10 = (
+        "Not read in {source}: {files}. A file's name must end in {suffixes}, and its content must "
+        "be in a known format."
     )

@@ -38,8 +38,8 @@ class DistillationErrors:
     )
     # What there is to learn from.
     RNN610 = (
-        "There is no text to learn from: {unreadable:,} records can't be read, and {empty:,} have "
-        "no word. Name files with texts."
+        "There is no text to learn from. Records that can't be read: {unreadable:,}; without a "
+        "word: {empty:,}. Name files with texts."
     )
     RNN611 = (
         "At least {needed} different docs are needed, but {source} has {found:,}. Give more texts."
@@ -57,8 +57,8 @@ class DistillationErrors:
         "confidence. Name a span group with scores by spans_key, or leave out min_confidence."
     )
     RNN615 = (
-        "The teacher found no entity in {n_docs:,} docs, so there is nothing to learn. Check that "
-        "the teacher fits the texts."
+        "The teacher found no entity in {docs}, so there is nothing to learn. Check that the "
+        "teacher fits the texts."
     )
     RNN616 = (
         "A gold corpus can't be called '{name}', because the config uses this name for what the "
@@ -75,8 +75,12 @@ class DistillationErrors:
         "false)."
     )
     RNN621 = (
-        "The student reads the norms of words, but {n:,} words have another norm in the teacher's "
+        "The student reads the norms of words, but those of {words} differ in the teacher's "
         "vocab{examples}, so the student would find other entities than on its own. Train it with "
         "the teacher's norms: name the teacher as `vocab` of spacy.copy_from_base_model.v1 in "
         "[initialize.before_init] of the student's config."
+    )
+    RNN622 = (
+        "The student in {output} was trained with other settings:\n{differences}\nName another "
+        "folder, or delete {trained} in this one; the teacher's annotation is used again."
     )

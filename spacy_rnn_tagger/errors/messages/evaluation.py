@@ -16,13 +16,10 @@ class EvaluationErrors:
     # Data.
     RNN404 = "{data} has no docs. Name data with annotated docs."
     RNN405 = (
-        "{data} has no annotated entities in its {n_docs:,} docs. Name data in which entities are "
+        "{data} has {docs}, but no annotation of entities. Name data in which entities are "
         "annotated."
     )
-    RNN406 = (
-        "{data} is annotated, but has no entity in its {n_docs:,} docs. Name data that has "
-        "entities."
-    )
+    RNN406 = "{data} is annotated, but has no entity in {docs}. Name data that has entities."
     RNN407 = (
         "{shared} of the {n_docs} docs in {data} are training data of this pipeline. A model is "
         "more confident there than elsewhere, so calibrate on data that was held out."

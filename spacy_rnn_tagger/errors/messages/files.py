@@ -8,10 +8,12 @@ class FilesErrors:
         "{name} is damaged, or not compressed although its name ends in .gz: {reason}. Write or "
         "download it again."
     )
-    RNN202 = "{where}: {problem}."
+    RNN202 = "{where}: not UTF-8 (byte 0x{byte:02x}: {reason}). Save the file as UTF-8."
     RNN203 = "{path} is a folder. Name a file."
     RNN204 = "{path} is a file. Name a folder."
-    RNN205 = "{path} can't be written, because {parent} is a file and not a folder. Change the path."
+    RNN205 = (
+        "{path} can't be written, because {parent} is a file and not a folder. Change the path."
+    )
     RNN206 = "{path} does not exist. Check the path."
     RNN207 = "The Python file {path} can't be run: {reason}"
     RNN208 = (
@@ -26,7 +28,10 @@ class FilesErrors:
         "{path} should describe how this output was begun, but can't be read ({reason}). Name "
         "another folder, or delete this one."
     )
-    RNN211 = "{output} was begun with other settings:\n{differences}\n{advice}"
+    RNN211 = (
+        "{output} was begun with other settings:\n{differences}\nName another folder, or delete "
+        "this one."
+    )
     RNN212 = "{path} exists. Pass --force to overwrite it."
     RNN213 = (
         "The name of {path} must end in {suffixes} for the format {format}. Change the name, or "
@@ -45,7 +50,7 @@ class FilesErrors:
     # What runs a job.
     RNN217 = (
         "A component or an error handler dropped the doc: the pipeline must return one doc per "
-        "text, but returned {docs!r:.100}."
+        "text, but returned {docs}."
     )
     RNN218 = (
         "A process died, probably for lack of memory. It was at one of the shards below, none of "
@@ -62,3 +67,4 @@ class FilesErrors:
         "{model} is neither an installed package nor the folder of a pipeline, which would contain "
         "a file meta.json. Check the name."
     )
+    RNN222 = "The package {package} is not installed: pip install {source}"

@@ -15,24 +15,22 @@ class ReviewErrors:
         "each text as a whole. Use {formats}."
     )
     RNN504 = (
-        "{texts} has no text to select: of {read:,} records, {empty:,} have no word and {failed:,} "
-        "failed.{reasons}"
+        "There is nothing to select in {texts}. Records read: {read:,}; without a word: "
+        "{empty:,}; failed: {failed:,}.{reasons}"
     )
     RNN505 = (
-        "{texts} has no span to ask about: of {read:,} records, {empty:,} have no word and "
-        "{failed:,} failed.{reasons}"
-    )
-    RNN506 = (
         "{name} can't be written, because web servers are only read. Name a path, or a URL of a "
         "file system that can be written, such as s3://bucket/next.jsonl."
     )
-    RNN507 = (
+    RNN506 = (
         "{model} has learned no label yet, so it is unsure of nothing. Give {no_model} instead of "
         "it to start from raw text."
     )
     # audit
-    RNN508 = "steps is {steps}, but folds is 0, so nothing is trained. Set folds, or leave out steps."
-    RNN509 = (
+    RNN507 = (
+        "steps is {steps}, but folds is 0, so nothing is trained. Set folds, or leave out steps."
+    )
+    RNN508 = (
         "{folds} folds need at least {needed} different docs, but the data has {found}. Use fewer "
         "folds, or 0 if the pipeline was not trained on this data."
     )

@@ -7,7 +7,7 @@ class SettingsErrors:
     # The checks that all settings share: `spacy_rnn_tagger.errors.checks`.
     RNN001 = "{setting} must be one of {choices}, but got {received!r}."
     RNN002 = "{setting} must be a whole number of {minimum} or more, but got {received!r}."
-    RNN003 = "{setting} must be at least 0 and less than 1, but got {received!r}."
+    RNN003 = "{setting} must be at least 0 and below 1, but got {received!r}."
     RNN004 = "{source} can't be loaded: {reason}"
     # The component.
     RNN005 = "{setting} must be a number from 0 to 1, but got {received!r}."
@@ -52,8 +52,8 @@ class SettingsErrors:
     )
     # Soft annotation and confidences.
     RNN021 = (
-        "doc.spans['{key}'] needs one score per span, but has {n_spans} spans and {n_scores} "
-        "scores, in the doc that begins with {text!r}. Write this group with "
+        "doc.spans['{key}'] needs one score per span, but has scores: {n_scores}, spans: "
+        "{n_spans}, in the doc that begins with {text!r}. Write this group with "
         "spacy_rnn_tagger.pipeline.soft_annotation.set_posteriors."
     )
     RNN022 = (
