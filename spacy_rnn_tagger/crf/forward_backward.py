@@ -1,12 +1,9 @@
 """Sums over all paths of a tag lattice: a linear-chain CRF (Lafferty et al. 2001), in NumPy.
 
-Recursions run in log space and in double precision, because a posterior of a long doc is a
-difference of large sums. A step takes a few operations on small arrays, where NumPy has the least
-overhead; from a GPU, the scores are fetched once per batch, and no step waits for it.
-
-A sum over predecessors is a matrix product of exponentials, none of which may be less than the
-smallest double. So each is relative to its token's maximum; a doc in which one falls too far below
-that maximum is computed again, with a maximum for each sum.
+All in double precision, because a posterior of a long doc comes of large sums. The recursions are
+in `scaled_sums`: products of exponentials, none of which may be less than the smallest double. A
+doc in which one may be is computed again in log space, with a maximum for each sum. From a GPU, the
+scores are fetched once per batch, and no step waits for it.
 """
 
 from collections.abc import Callable
@@ -15,16 +12,20 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray
+from ..arrays import BoolArray, FloatArray, IntArray
 from .lattice import Lattice
 from .packed_order import PackedOrder
+from .scaled_sums import ScaledSums, scaled_sums
+from .transition_weights import TransitionWeights, transition_weights
 
 # Below any sum of scores; a finite floor keeps (-inf) - (-inf) from becoming NaN.
 _FLOOR = -1e300
-# Below exp(-708), a double loses digits, or is zero. No product that counts may fall below this.
-_LOWEST = -700.0
 # Sums of exponentials up to this are finite, however many tokens there are.
 _HIGHEST = 600.0
+# Where all paths of a doc weigh less than this at some token, relative to the scales of the sums on
+# both sides, expectations are computed from logarithms. Above it, terms below exp(-708) are lost
+# without harm: each is a part of less than exp(-200) of the whole.
+_LIGHT = np.exp(-500.0)
 # At most this many terms at a time where each sum has a maximum of its own, to bound memory.
 _TABLE = 1 << 20
 
@@ -71,7 +72,7 @@ class Expectations(NamedTuple):
 
 
 # From the log-sums into each tag of some docs, forward and backward, (docs, 2, K), to those after a
-# step, written to the second array. The first may be overwritten.
+# step, written to the second array.
 _Step: TypeAlias = Callable[[FloatArray, FloatArray], None]
 
 
@@ -81,7 +82,7 @@ def forward_backward(
     groups: IntArray | None = None,
     weights: FloatArray | None = None,
 ) -> Expectations:
-    """Sum over all paths (Rabiner 1989, with logarithms instead of scaling).
+    """Sum over all paths (Rabiner 1989).
 
     Args:
         lattice: The scores.
@@ -94,20 +95,86 @@ def forward_backward(
     Returns:
         The log-partitions and the expectations.
     """
-    alpha, beta, log_partition = log_sums(lattice, order)
-    if groups is None:
-        groups = np.arange(order.n_docs)
-    else:
-        log_partition = _grouped_log_sum(log_partition, groups)
-    divisor = usable(log_partition)[groups][order.doc_of][:, None]
-    tags = np.exp(alpha + beta - divisor)
-    if weights is not None:
-        tags *= weights[order.doc_of][:, None]
-    outgoing = lattice.emissions + beta - divisor
-    transitions = expected_transitions(alpha, outgoing, lattice.transitions, order, weights)
-    return Expectations(
-        log_partition, tags, transitions, tags[order.first].sum(0), tags[order.last].sum(0)
-    )
+    transitions = transition_weights(lattice.transitions)
+    joint = _Joint(scaled_sums(lattice, order, transitions), order)
+    log_partition = joint.log_partition
+    by_logs, rows = order.select(joint.doubtful)
+    if len(rows):
+        own = lattice.select(rows)
+        sums = _exact_sums(own, by_logs)
+        log_partition[joint.doubtful] = sums.log_partition
+    shares = np.ones(order.n_docs) if weights is None else weights
+    divisor = usable(log_partition)
+    if groups is not None:
+        of_docs, log_partition = log_partition, _grouped_log_sum(log_partition, groups)
+        divisor = usable(log_partition)[groups]
+        shares = shares * np.exp(of_docs - divisor)
+    tags, expected = joint.expected(shares, transitions)
+    if len(rows):
+        divisor = divisor[joint.doubtful][by_logs.doc_of][:, None]
+        own_weights = np.ones(by_logs.n_docs) if weights is None else weights[joint.doubtful]
+        tags[rows] = np.exp(sums.alpha + sums.beta - divisor)
+        tags[rows] *= own_weights[by_logs.doc_of][:, None]
+        outgoing = own.emissions + sums.beta - divisor
+        expected += expected_transitions(
+            sums.alpha, outgoing, lattice.transitions, by_logs, own_weights
+        )
+    ends = (tags[rows].sum(axis=0) for rows in (order.first, order.last))
+    return Expectations(log_partition, tags, expected, *ends)
+
+
+class _Joint:
+    """What forward and backward sums say together about each token, up to a factor for each.
+
+    Args:
+        scaled: The sums.
+        order: The order of the tokens.
+
+    Attributes:
+        doubtful: Which docs have to be computed from logarithms; nothing else here holds for them.
+            (B,)
+        log_partition: As in `LogSums`. (B,)
+    """
+
+    def __init__(self, scaled: ScaledSums, order: PackedOrder) -> None:
+        self._order, self._states = order, scaled.states[0]
+        forward, backward = order.places
+        self._out_of = scaled.states[1].take(backward, axis=0)
+        self._both = scaled.sums[0].take(forward, axis=0)
+        self._both *= self._out_of
+        # All paths of a doc, whichever of its tokens they are summed at.
+        self._weight = self._both.sum(axis=1)
+        self.doubtful: BoolArray = np.zeros(order.n_docs, dtype=bool)
+        self.doubtful[scaled.doubtful] = True
+        # In a doc without a path, no tag has paths on both sides, and nothing has been lost.
+        light = np.flatnonzero(self._weight < _LIGHT)
+        into = scaled.sums[0][forward[light]]
+        light_docs = order.doc_of[light]
+        self.doubtful[light_docs[((into > 0) & (self._out_of[light] > 0)).any(axis=1)]] = True
+        self.log_partition: FloatArray = scaled.totals(order)
+        with np.errstate(divide="ignore"):
+            self.log_partition[order.doc_of[order.last]] += np.log(self._weight[order.last])
+        self._weight[light] = np.inf
+        self._weight[self.doubtful[order.doc_of]] = np.inf
+
+    def expected(
+        self, shares: FloatArray, weights: TransitionWeights
+    ) -> tuple[FloatArray, FloatArray]:
+        """Compute the expectations times their doc's share. It can be called once.
+
+        Args:
+            shares: The share of each doc. (B,)
+            weights: The transitions.
+
+        Returns:
+            Those of tags, (N, K), and those of transitions, summed. (K, K)
+        """
+        scale = shares[self._order.doc_of] / self._weight
+        tags = np.multiply(self._both, scale[:, None], out=self._both)
+        scale[self._order.first] = 0.0  # no transition leads there
+        after = np.multiply(self._out_of, scale[:, None], out=self._out_of)[1:]
+        before = self._states.take(self._order.places[0, :-1], axis=0)
+        return tags, weights.expected(before, after)
 
 
 def expected_transitions(
@@ -129,14 +196,13 @@ def expected_transitions(
     Returns:
         The sums. (K, K)
     """
-    transitions = transitions.astype(np.float64)
-    shift = _floored_max(transitions.ravel())
+    table = transition_weights(transitions)
     goes_on = np.ones(order.n_tokens, dtype=bool)
     goes_on[order.first] = False
     targets = np.flatnonzero(goes_on)
     before = alpha[targets - 1]
     top = _floored_max(before)
-    relative = outgoing[targets] + top + shift
+    relative = outgoing[targets] + top + table.shift
     beyond = np.empty(0, dtype=np.int64)
     if relative.max(initial=-np.inf) > _HIGHEST:
         # Only a tag to which no legal transition leads from the best one before is out of range.
@@ -146,7 +212,7 @@ def expected_transitions(
     if weights is not None:
         weights = weights[order.doc_of[targets]][:, None]
         uses *= weights
-    total: FloatArray = np.exp(transitions - shift) * (np.exp(before - top).T @ uses)
+    total = table.expected(np.exp(before - top), uses)
     width = max(1, _TABLE // max(1, transitions.size))
     for begin in range(0, len(beyond), width):
         rows = beyond[begin : begin + width]
@@ -167,57 +233,34 @@ def log_sums(lattice: Lattice, order: PackedOrder) -> LogSums:
     Returns:
         The logarithms of the sums.
     """
-    lattice = Lattice(*(scores.astype(np.float64) for scores in lattice))
-    alpha, beta, doubtful = _products(lattice, order)
-    if len(doubtful):
+    scaled = scaled_sums(lattice, order, transition_weights(lattice.transitions))
+    with np.errstate(divide="ignore"):  # the logarithm of zero is minus infinity, as it should be
+        logs = np.log(scaled.sums, out=scaled.sums)
+    logs += scaled.levels(order)[:, :, None]
+    alpha, beta = (own.take(rows, axis=0) for own, rows in zip(logs, order.places, strict=True))
+    alpha += lattice.emissions
+    if len(scaled.doubtful):
         is_doubtful = np.zeros(order.n_docs, dtype=bool)
-        is_doubtful[doubtful] = True
-        rows = np.flatnonzero(is_doubtful[order.doc_of])
-        lengths = np.bincount(order.doc_of[rows])[doubtful]
-        own = lattice._replace(emissions=lattice.emissions[rows])
-        alpha[rows], beta[rows] = _exact(own, PackedOrder(lengths.tolist()))
+        is_doubtful[scaled.doubtful] = True
+        own, rows = order.select(is_doubtful)
+        alpha[rows], beta[rows], _ = _exact_sums(lattice.select(rows), own)
+    return _with_partition(alpha, beta, lattice, order)
+
+
+def _with_partition(
+    alpha: FloatArray, beta: FloatArray, lattice: Lattice, order: PackedOrder
+) -> LogSums:
     log_partition = np.zeros(order.n_docs)
-    log_partition[order.doc_of[order.last]] = log_sum_exp(alpha[order.last] + lattice.end)
+    log_partition[order.doc_of[order.last]] = log_sum_exp(
+        alpha[order.last] + lattice.end.astype(np.float64)
+    )
     return LogSums(alpha, beta, log_partition)
 
 
-def _products(lattice: Lattice, order: PackedOrder) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Compute the sums as matrix products, with a maximum for each token.
-
-    Args:
-        lattice: The scores, in double precision.
-        order: The order of its tokens.
-
-    Returns:
-        alpha, beta, and the docs in which they may be wrong: those with a state so far below the
-        token's best that its product with some transition's exponential may lose digits.
-    """
-    shift = _floored_max(lattice.transitions.ravel())
-    relative = lattice.transitions - shift
-    weights = np.exp(np.stack([relative, relative.T]))
-
-    def advance(states: FloatArray, result: FloatArray) -> None:
-        top = _floored_max(states)
-        states -= top
-        np.exp(states, out=states)
-        np.matmul(states.transpose(1, 0, 2), weights, out=result.transpose(1, 0, 2))
-        np.log(result, out=result)
-        result += top
-
-    # Where a step has few docs, it takes as long as its calls do; so what can be is done before.
-    inputs = _both_ways(lattice.emissions, order) + shift
-    lost = inputs > -np.inf
-    sums = _recursion(lattice, order, inputs, advance)
-    # Where a doc went on, `inputs` now holds its states relative to the highest, as exponentials.
-    inputs[order.ending] = np.inf
-    lost &= sums > -np.inf
-    lowest = np.where(relative > -np.inf, relative, 0.0).min(initial=0.0)
-    # Above 1, the highest there is, if a transition is by itself too low.
-    lost &= inputs < np.exp(min(_LOWEST - lowest, 1.0))
-    doubtful = np.empty(0, dtype=np.int64)
-    if lost.any():
-        doubtful = np.unique(order.doc_of[order.forward[lost.any(axis=(1, 2))]])
-    return *_unpacked(sums, lattice, order), doubtful
+def _exact_sums(lattice: Lattice, order: PackedOrder) -> LogSums:
+    """Sum over paths like `log_sums`, wherever the scores are."""
+    lattice = Lattice(*(scores.astype(np.float64) for scores in lattice))
+    return _with_partition(*_exact(lattice, order), lattice, order)
 
 
 def _exact(lattice: Lattice, order: PackedOrder) -> tuple[FloatArray, FloatArray]:

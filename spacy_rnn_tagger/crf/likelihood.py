@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray
+from ..errors import Errors
 from .forward_backward import Expectations, forward_backward, log_sum_exp
 from .lattice import Lattice
 from .packed_order import PackedOrder
@@ -72,50 +73,60 @@ def path_loss(
         ValueError: Annotation contradicts the scheme, so that no path is left.
     """
     order = PackedOrder(lengths)
-    free = forward_backward(lattice, order)
-    gold = _of_mask(lattice, order, allowed)
-    impossible = np.flatnonzero(~np.isfinite(gold.log_partition)).tolist()
+    sums = forward_backward(lattice, order)
+    free = sums.log_partition.copy()
+    gold = _subtract_mask(sums, lattice, order, allowed)
+    impossible = np.flatnonzero(~np.isfinite(gold)).tolist()
     if impossible:
-        raise ValueError(
-            f"The annotation of doc(s) {impossible} of the batch contradicts the scheme: no legal "
-            "sequence of tags agrees with it."
-        )
-    loss, *gradient = (ours - theirs for ours, theirs in zip(free, gold, strict=True))
-    return float(loss.sum()), Gradient(*gradient)
+        raise ValueError(Errors.RNN020.format(docs=", ".join(map(str, impossible))))
+    return float((free - gold).sum()), _of_paths(sums, sums.tags)
 
 
-def _of_mask(lattice: Lattice, order: PackedOrder, allowed: BoolArray) -> Expectations:
-    """Sum over the paths that a mask allows. Of docs that are fully annotated, there is one."""
+def _subtract_mask(
+    sums: Expectations, lattice: Lattice, order: PackedOrder, allowed: BoolArray
+) -> FloatArray:
+    """Subtract the expectations over the paths that a mask allows.
+
+    Args:
+        sums: The expectations from which they are subtracted, in place: of many tags, a table of
+            transitions is large.
+        lattice: The scores.
+        order: The order of its tokens.
+        allowed: The tags that annotation leaves open. (N, K)
+
+    Returns:
+        The log-partitions of these paths. (B,)
+    """
     is_open = np.zeros(order.n_docs, dtype=bool)
     is_open[order.doc_of[allowed.sum(axis=1) != 1]] = True
-    found = _of_one_path(lattice, order, allowed.argmax(axis=1), ~is_open)
+    # Of docs that are fully annotated, there is one path.
+    tags = allowed.argmax(axis=1)
+    _subtract_one_path(sums, order, tags, ~is_open)
+    log_partition = lattice.path_scores(tags, order.doc_of, order.n_docs)
     if is_open.any():
         own, rows = order.select(is_open)
         part = forward_backward(lattice.select(rows).restricted(allowed[rows]), own)
-        found.log_partition[is_open] = part.log_partition
-        found.tags[rows] = part.tags
+        log_partition[is_open] = part.log_partition
+        sums.tags[rows] -= part.tags
         for name in _LEARNED:
-            total = getattr(found, name)
-            total += getattr(part, name)
-    return found
+            total = getattr(sums, name)
+            total -= getattr(part, name)
+    return log_partition
 
 
-def _of_one_path(
-    lattice: Lattice, order: PackedOrder, tags: IntArray, docs: BoolArray
-) -> Expectations:
-    """Count what one path uses, in some docs; in the others nothing is used."""
-    K = lattice.emissions.shape[1]
+def _subtract_one_path(
+    sums: Expectations, order: PackedOrder, tags: IntArray, docs: BoolArray
+) -> None:
+    """Subtract what one path uses, in some docs."""
     is_used = docs[order.doc_of]
-    uses = np.zeros(lattice.emissions.shape)
-    uses[is_used, tags[is_used]] = 1.0
+    used = np.flatnonzero(is_used)
+    sums.tags[used, tags[used]] -= 1.0
     later = is_used.copy()
     later[order.first] = False
     after = np.flatnonzero(later)
-    pairs = tags[after - 1] * K + tags[after]
-    transitions = np.bincount(pairs, minlength=K * K).reshape(K, K).astype(np.float64)
-    scores = lattice.path_scores(tags, order.doc_of, order.n_docs)
-    ends = (uses[rows].sum(axis=0) for rows in (order.first, order.last))
-    return Expectations(np.where(docs, scores, 0.0), uses, transitions, *ends)
+    np.subtract.at(sums.transitions, (tags[after - 1], tags[after]), 1.0)
+    for rows, total in ((order.first, sums.start), (order.last, sums.end)):
+        np.subtract.at(total, tags[rows[is_used[rows]]], 1.0)
 
 
 def token_loss(emissions: FloatArray, allowed: BoolArray) -> tuple[float, Gradient]:

@@ -1,6 +1,7 @@
 """The order in which a recursion over tokens goes through a batch: all docs in step."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,13 @@ class PackedOrder:
         self.first: IntArray = starts[sizes > 0]
         self.last: IntArray = ends[sizes > 0] - 1
         self.ending: IntArray = np.flatnonzero(step == sizes[doc] - 1)
+
+    @cached_property
+    def places(self) -> IntArray:
+        """Where each flat row is in `forward` and in `backward`. (2, N)"""
+        places = np.empty((2, self.n_tokens), dtype=np.int64)
+        places[0, self.forward] = places[1, self.backward] = np.arange(self.n_tokens)
+        return places
 
     def select(self, docs: BoolArray) -> tuple["PackedOrder", IntArray]:
         """Take the order of some docs.

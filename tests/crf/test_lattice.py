@@ -93,7 +93,7 @@ def test_contradictory_annotation_is_an_error():
         [1],
         *(np.zeros(s, "f") for s in ((3, 3), (3,), (3,))),
     )
-    with pytest.raises(ValueError, match="contradicts the scheme"):
+    with pytest.raises(ValueError, match="contradicts the tagging scheme"):
         mask_loss(build_lexeme_embed_v1(width=2).ops, scores, tags, allowed)
 
 
