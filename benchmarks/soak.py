@@ -1,8 +1,11 @@
-"""Endurance: real text until memory would show a leak, and all that may come in from outside.
+"""Endurance: text until memory would show a leak, and all that may come in from outside.
 
-`python -m benchmarks.soak MODEL TEXTS --tokens 10000000`; TEXTS is a folder of `*.txt`.
+`python -m benchmarks.soak MODEL TEXTS --tokens 10000000`; TEXTS is a folder of `*.txt`. Without it,
+text is generated: docs of 3 to 2,000 words, and new words without end.
 """
 
+import itertools
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -21,23 +24,34 @@ from .report import console, show_rows
 app = typer.Typer(help=__doc__)
 _ZONE = 100_000  # tokens of a memory zone
 _SEED = 0
+_WARM = 1_000_000  # tokens after which memory should no longer grow
+_SHORTEST, _LONGEST = 3, 2_000  # words of a generated text
+# Of all words that are generated, the share that is new at each (Simon 1955).
+_NEW = 0.03
 
 
 @app.command()
 def main(
     model: str = typer.Argument(..., help="A trained pipeline"),
-    texts: Path = typer.Argument(..., help="A folder of text files", exists=True),
-    tokens: int = typer.Option(10_000_000, help="Tokens of real text"),
+    texts: Path | None = typer.Argument(None, help="A folder of text files", exists=True),
+    tokens: int = typer.Option(10_000_000, help="Tokens to tag"),
     hostile: int = typer.Option(10_000, help="Hostile inputs"),
     rounds: int = typer.Option(10, help="Points at which memory is measured"),
+    tune: bool = typer.Option(False, help="Call tune_process() before"),
 ) -> None:
     """Tag, and print memory at equal distances."""
+    if tune:
+        tune_process()
     nlp = spacy.load(model)
-    points = list(soak(nlp, paragraphs(texts), tokens, rounds))
-    show_rows("Memory over tokens of real text", points)
+    endless = generated() if texts is None else paragraphs(texts)
+    points = list(soak(nlp, endless, tokens, rounds))
+    show_rows("Memory over tokens", points)
+    starts = {"first point": 0, "first half": len(points) // 2 - 1}
+    if later := [i for i, point in enumerate(points) if point["tokens"] >= _WARM]:
+        starts["first million tokens"] = later[0]
     for key in ("MB", "MB in use"):
         values = [point[key] for point in points]
-        for what, start in (("first point", 0), ("first half", len(values) // 2 - 1)):
+        for what, start in starts.items():
             growth = max(values[start:]) / values[start] - 1
             console.print(f"{key}: at most {growth:+.1%} after the {what}.")
     refused = 0
@@ -54,6 +68,29 @@ def paragraphs(folder: Path) -> Iterator[str]:
             for paragraph in file.read_text(encoding="utf-8", errors="replace").split("\n\n"):
                 if paragraph.strip():
                     yield " ".join(paragraph.split())
+
+
+def generated(seed: int = _SEED) -> Iterator[str]:
+    """Make texts of words whose frequencies are those of language, the same ones for a seed.
+
+    Lengths are drawn on a logarithmic scale, so that nearly every text has a length of its own.
+    """
+    draw = random.Random(seed)
+    syllables = ["".join(pair) for pair in itertools.product("bdfgklmnprstv", "aeiou")]
+    said: list[str] = ["the"]
+
+    def word() -> str:
+        if draw.random() >= _NEW:
+            return draw.choice(said)  # the more often one was said, the more often it comes again
+        new = "".join(draw.choices(syllables, k=draw.randint(1, 4)))
+        return new.capitalize() if draw.random() < 0.3 else new
+
+    while True:
+        size = round(math.exp(draw.uniform(math.log(_SHORTEST), math.log(_LONGEST))))
+        words = [word() for _ in range(size)]
+        for own in words:  # what was said long ago is forgotten
+            said.append(own) if len(said) < _ZONE else said.__setitem__(draw.randrange(_ZONE), own)
+        yield " ".join(own + "." * (draw.random() < 0.05) for own in words)
 
 
 def soak(
@@ -137,5 +174,4 @@ def _survives(nlp: Language, text: str) -> bool:
 
 
 if __name__ == "__main__":
-    tune_process()
     app()

@@ -18,7 +18,7 @@ def was_forked() -> bool:
 
 
 def works_beside_others() -> bool:
-    """Tell whether the process was forked or spawned to work beside others."""
+    """Tell whether the process was forked or spawned to work in parallel with others."""
     return was_forked() or _was_spawned()
 
 
@@ -38,10 +38,10 @@ def takes_one_core() -> bool:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Compute with one thread, whatever the process has by itself.
+    """Compute with one thread, regardless of the number of threads of the process.
 
-    The last digits of a sum depend on how it is shared out among threads; what is computed in here
-    does not.
+    The last digits of a sum depend on how it is divided among threads; inside this context, they
+    don't.
     """
     global _asked
     torch = sys.modules.get("torch")  # Thinc has imported it if it is installed
@@ -57,9 +57,9 @@ def one_core() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-# oneDNN keeps what it has prepared for each shape of an LSTM's input, 1024 of them by itself, and
-# docs come in many shapes: 130 MB that fill up over two million tokens. A quarter of them will do:
-# most of what comes again is a single doc, of one length or another.
+# oneDNN keeps what it has prepared for each shape of an LSTM's input: 0.2 MB each, and up to 1,024
+# of them by default. Blocks of docs have few shapes (see `layers.layout`), but networks of several
+# pipelines have them each. A quarter will do.
 _CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 # The GNU allocator gives freed memory back to the system, and the next batch pays for its pages
 # anew. The parameters of mallopt(3), and the bytes to keep; 32 MiB is the most for the second.
@@ -68,17 +68,18 @@ _KEPT = {_M_TRIM_THRESHOLD: 256 << 20, _M_MMAP_THRESHOLD: 32 << 20}
 
 
 def tune_process() -> None:
-    """Set this process up for tagging and training with recurrent networks on a CPU.
+    """Prepare this process for tagging and training with recurrent networks on a CPU.
 
-    It does two things, each only where the environment of the process does not decide it already:
+    It does two things, each unless an environment variable of the process decides it already:
 
     - On Linux with glibc, it lets the allocator keep up to 256 MB of freed memory for the next
       batch (`MALLOC_TRIM_THRESHOLD_`, `MALLOC_MMAP_THRESHOLD_`).
-    - It lets oneDNN keep 256 prepared shapes of batches, and not 1,024, which saves about 100 MB
-      (`ONEDNN_PRIMITIVE_CACHE_CAPACITY`). That takes effect if oneDNN has not computed yet.
+    - It lets oneDNN keep 256 prepared batch shapes instead of 1,024, which saves about 100 MB
+      (`ONEDNN_PRIMITIVE_CACHE_CAPACITY`). This has an effect only before oneDNN's first
+      computation.
 
-    The commands `spacy rnn ...` call it. A library must not, since both settings are for the whole
-    process: call it once where your own program starts.
+    The commands `spacy rnn ...` call it. A library must not, because both settings apply to the
+    whole process: call it once, where your own program starts.
     """
     if not _is_set(_CAPACITY, "DNNL_PRIMITIVE_CACHE_CAPACITY"):
         os.environ[_CAPACITY] = "256"

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from typer.testing import CliRunner
 
-from benchmarks.soak import app, hostile_texts, paragraphs, soak
+from benchmarks.soak import app, generated, hostile_texts, paragraphs, soak
 from spacy_rnn_tagger.bulk.tagging import tag_records
 from spacy_rnn_tagger.formats.record import Record
 from tests.conftest import TRAIN, eager, trained
@@ -53,3 +53,29 @@ def test_memory_of_a_soak_is_measured(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "30 hostile inputs" in done.output
+
+
+def test_generated_text_has_many_lengths_and_new_words_without_end():
+    texts = list(itertools.islice(generated(), 300))
+    assert texts == list(itertools.islice(generated(), 300))
+    assert texts[:3] != list(itertools.islice(generated(seed=1), 3))
+    lengths = [len(text.split()) for text in texts]
+    assert 3 <= min(lengths) < 10 and 1_000 < max(lengths) <= 2_000
+    assert len(set(lengths)) > 150
+    words = [[word.rstrip(".") for word in text.split()] for text in texts]
+    halves = [set(itertools.chain(*words[:150])), set(itertools.chain(*words[150:]))]
+    assert len(halves[1] - halves[0]) > 300
+    # Frequent words are frequent, as in any language.
+    all_words = list(itertools.chain(*words))
+    assert max(map(all_words.count, set(all_words[:200]))) > len(all_words) / 200
+
+
+def test_a_soak_generates_text_if_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.soak._ZONE", 500)
+    monkeypatch.setattr("benchmarks.soak._WARM", 1_500)
+    trained(spacy.blank("en")).to_disk(tmp_path / "model")
+    arguments = [str(tmp_path / "model"), "--tokens=4000", "--rounds=4", "--hostile=3"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "MB: at most" in done.output
+    assert "after the first million tokens" in done.output

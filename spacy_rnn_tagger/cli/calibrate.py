@@ -25,8 +25,7 @@ def calibrate_cli(
     precision: list[str] = typer.Option(
         [],
         "--precision",
-        help="LABEL=NUMBER, such as GPE=0.9: set the threshold that reaches this precision on "
-        "DATA. May be repeated",
+        help="LABEL=NUMBER, such as GPE=0.9: set the threshold that reaches this precision on DATA",
     ),
     coverage: float = typer.Option(
         None,

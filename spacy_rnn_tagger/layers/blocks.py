@@ -71,25 +71,47 @@ def _forward(
 def find_blocks(lengths: list[int], size: int, costs: Costs) -> Iterator[list[int]]:
     """Part docs into blocks, where padding a doc would cost more than a block of its own.
 
+    All blocks but the last have a power of two of docs, or one and a half times that. A kernel is
+    compiled for each shape of a block (see `layout`), and docs that a block leaves over cost no
+    more in the next one.
+
     Args:
         lengths: Tokens of each doc.
         size: Tokens of a block at most, padding included, unless a doc is longer.
         costs: Of a block.
+
+    Yields:
+        The numbers of a block's docs, the longest first; empty docs are in the last block.
     """
-    block: list[int] = []
-    longest = padding = 0
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-        length = lengths[i]
-        if block and length:  # an empty doc has no column in a block
-            padding += longest - length
-            if padding > costs.start + costs.width * length or (len(block) + 1) * longest > size:
-                yield block
-                block = []
-        if not block:
-            longest, padding = length, 0
-        block.append(i)
-    if block:
-        yield block
+    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    begin = 0
+    while begin < len(order):
+        end = _find_end(lengths, order, begin, size, costs)
+        if end < len(order):
+            end = begin + _rounded_down(end - begin)
+        yield order[begin:end]
+        begin = end
+
+
+def _find_end(lengths: list[int], order: list[int], begin: int, size: int, costs: Costs) -> int:
+    """Find the place in the order after the last doc of a block, which has one doc at least."""
+    longest, padding = lengths[order[begin]], 0
+    for end in range(begin + 1, len(order)):
+        length = lengths[order[end]]
+        if not length:  # an empty doc has no column in a block
+            break
+        padding += longest - length
+        too_large = (end - begin + 1) * longest > size
+        if too_large or padding > costs.start + costs.width * length:
+            return end
+    return len(order)
+
+
+def _rounded_down(n_docs: int) -> int:
+    """Round down to 1, 2, 3, 4, 6, 8, 12, 16 and so on."""
+    highest = 1 << (n_docs.bit_length() - 1)
+    between = highest + highest // 2
+    return between if n_docs >= between else highest
 
 
 def split(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:
@@ -104,7 +126,8 @@ def split(rows: Floats2d, lengths: list[int]) -> list[Floats2d]:
 
 def _joined(ops: Ops, arrays: list[Floats2d], block: list[int]) -> Ragged:
     own = [arrays[i] for i in block]
-    return Ragged(ops.flatten(own), ops.asarray1i([len(array) for array in own]))
+    lengths = ops.asarray1i([len(array) for array in own])
+    return Ragged(own[0] if len(own) == 1 else ops.flatten(own), lengths)
 
 
 def _init(

@@ -87,7 +87,7 @@ def _distinct(docs: list[Doc], attrs: list[int]) -> tuple[Words, IntArray]:
     key = getattr(vocab.vectors, "attr", ORTH)
     columns = list(dict.fromkeys([ORTH, NORM, key, *attrs]))
     tokens = np.concatenate([doc.to_array(columns).reshape(len(doc), len(columns)) for doc in docs])
-    tokens = tokens.astype(np.uint64)
+    tokens = tokens.astype(np.uint64, copy=False)
     identity = tokens[:, 0] ^ (tokens[:, 1] * _MIX)
     _, first, index = np.unique(identity, return_index=True, return_inverse=True)
     return Words(vocab, columns, tokens[first]), index

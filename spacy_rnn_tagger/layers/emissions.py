@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from thinc.model import Model
 from thinc.types import Ragged
-from thinc.util import torch2xp, xp2torch
 
 from ..modules.isolation import isolated_forward
 from .output import allocate
+from .tensors import as_array, as_tensor
 
 
 def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
@@ -29,15 +29,15 @@ def Emissions(nO: int | None = None) -> Model[Ragged, Ragged]:  # noqa: N802
 def _forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    H, W, b = (xp2torch(array) for array in (X.dataXd, *map(model.get_param, ("W", "b"))))
+    H, W, b = (as_tensor(array) for array in (X.dataXd, *map(model.get_param, ("W", "b"))))
 
     def backprop(dY: Ragged) -> Ragged:
-        d_scores = xp2torch(model.ops.as_contig(dY.dataXd))
-        model.inc_grad("W", torch2xp(d_scores.T @ H))
-        model.inc_grad("b", torch2xp(d_scores.sum(0)))
-        return Ragged(torch2xp(d_scores @ W), X.lengths)
+        d_scores = as_tensor(model.ops.as_contig(dY.dataXd))
+        model.inc_grad("W", as_array(d_scores.T @ H))
+        model.inc_grad("b", as_array(d_scores.sum(0)))
+        return Ragged(as_array(d_scores @ W), X.lengths)
 
-    return Ragged(torch2xp(torch.addmm(b, H, W.T)), X.lengths), backprop
+    return Ragged(as_array(torch.addmm(b, H, W.T)), X.lengths), backprop
 
 
 def _init(model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None) -> None:

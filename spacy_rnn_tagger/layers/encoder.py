@@ -1,4 +1,4 @@
-"""A tagger beside its own first part, the encoder, which `spacy pretrain` trains by itself."""
+"""A tagger together with its first part, the encoder, which `spacy pretrain` trains alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ from ..types import TaggerModel, TagScores, Tok2VecModel
 
 
 def WithEncoder(tagger: TaggerModel, encoder: Tok2VecModel) -> TaggerModel:  # noqa: N802
-    """Compute the tagger; the encoder stands beside it, and is saved and loaded with it.
+    """Compute the tagger; the encoder is saved and loaded with it.
 
-    They share their layers. Tagging does not go through the encoder: scores are computed of a block
-    at a time, where the states are still in the cache, and states in the order of docs are never
+    They share their layers. Tagging does not use the encoder: scores are computed one block at a
+    time, while its states are still in the cache, and states in the order of docs are never
     written.
     """
     return Model("rnn_tagger", _forward, init=_init, layers=[tagger, encoder], dims={"nO": None})

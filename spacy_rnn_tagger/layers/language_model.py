@@ -21,6 +21,7 @@ from thinc.types import Floats2d
 from thinc.util import torch2xp, xp2torch
 
 from ..arrays import IntArray
+from ..errors import Errors
 from ..modules.isolation import isolated
 from ..types import Tok2VecModel
 from .blocks import split
@@ -35,16 +36,16 @@ def WordPrediction(  # noqa: N802
 ) -> WordScorer:
     """Score the distinct words of a batch for each place in it. *Output:* (N, U).
 
-    A score is the product of a word's vector with a hidden layer over the states around the place,
-    and a bias. Words that are not in the batch don't compete, so that the cost does not grow with
-    the vocabulary.
+    A score is the product of a word's vector and a hidden layer over the states around the token,
+    plus a bias. Words that are not in the batch don't compete, so the cost does not grow with the
+    vocabulary.
 
-    The dropout rate of `[pretraining]` stands for those of the layers, and no word is hidden.
+    The dropout rate of `[pretraining]` replaces those of the layers, and no word is hidden.
 
     Args:
-        tok2vec: Ends in a recurrent layer.
-        hidden_width: Of the hidden layer and of a word's vector.
-        rows: Of the hashed table of words.
+        tok2vec: A model that ends in a recurrent layer.
+        hidden_width: Width of the hidden layer and of a word's vector.
+        rows: Rows of the hashed table of words.
 
     Raises:
         ValueError: `tok2vec` has no recurrent layer, or a bidirectional one with others above or
@@ -52,13 +53,10 @@ def WordPrediction(  # noqa: N802
     """
     rnns = [node for node in tok2vec.walk() if node.name == "rnn"]
     if not rnns:
-        raise ValueError("Words are predicted from recurrent states, but here is no RNN.")
+        raise ValueError(Errors.RNN027)
     bidirectional = any(rnn.attrs["bidirectional"] for rnn in rnns)
     if bidirectional and sum(rnn.attrs["depth"] for rnn in rnns) > 1:
-        raise ValueError(
-            "Words can't be predicted from a bidirectional RNN of more than one layer: its states"
-            " have read the word itself. Set depth = 1, or use spacy.PretrainCharacters.v1."
-        )
+        raise ValueError(Errors.RNN028)
     width = tok2vec.get_dim("nO")
     return Model(
         "word_prediction",
@@ -75,14 +73,16 @@ def WordPrediction(  # noqa: N802
 
 
 def words_loss(ops: Ops, docs: list[Doc], scores: Floats2d) -> tuple[float, Floats2d]:
-    """Compute the cross-entropy of the words that are there, and its gradient.
+    """Compute the cross-entropy of the words of the docs, and its gradient.
 
     Args:
-        scores: (N, U)
+        ops: Not used; Thinc's objectives take it.
+        docs: The docs.
+        scores: The scores of the U distinct words at each of the N tokens. (N, U)
 
     Returns:
-        The mean over words, in nats, and the gradient. (N, U) Whitespace does not count, nor a word
-        that is alone in its doc: there is nothing to tell it by.
+        The mean over words, in nats, and the gradient, (N, U). Whitespace does not count, nor does
+        a word that is alone in its doc, since it has no context.
     """
     _, index = _distinct(docs)
     counted = np.concatenate([(doc.to_array(IS_SPACE) == 0) & (len(doc) > 1) for doc in docs])

@@ -1,4 +1,4 @@
-"""The last layer: the scores of tags, and a CRF's transitions beside them."""
+"""The last layer: the scores of tags, and the transitions of a CRF."""
 
 from collections.abc import Callable
 from typing import Any
@@ -110,7 +110,10 @@ def _forward_output(
             model.inc_grad(name, getattr(d_scores, name))
         return split(d_scores.emissions, lengths)
 
-    emissions = ops.flatten(X) if X else ops.alloc2f(0, model.get_dim("nO"))
+    if len(X) == 1:
+        emissions = X[0]
+    else:
+        emissions = ops.flatten(X) if X else ops.alloc2f(0, model.get_dim("nO"))
     return TagScores(emissions, lengths, **learned), backprop
 
 

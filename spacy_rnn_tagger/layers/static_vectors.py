@@ -43,8 +43,8 @@ def look_up(words: Words) -> NDArray[np.float32]:
         words: U words.
 
     Returns:
-        Their vectors in float32, whatever the type of the table's numbers is, (U, D). Words that
-        are not in the table have zeros.
+        Their vectors in float32, regardless of the number type of the table, (U, D). Words that are
+        not in the table have zeros.
 
     Raises:
         ValueError: The vocab has no vectors (spaCy's E896).

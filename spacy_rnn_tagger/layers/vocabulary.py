@@ -13,7 +13,7 @@ from thinc.api import Embed
 from thinc.model import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..errors import check_at_least, check_choice, check_rate
+from ..errors import Warnings, check_at_least, check_choice, check_rate
 
 UNKNOWN = 0
 _ATTRS = ("NORM", "LOWER", "ORTH", "LEMMA", "SHAPE")
@@ -100,8 +100,7 @@ def _init(
         return
     if len(X) == _SAMPLE:
         warnings.warn(
-            f"The vocabulary is built from {len(X)} docs: the component that owns it shows no more "
-            "at initialisation. Use it in 'rnn_ner', or LexemeEmbed.v1, which needs no vocabulary.",
+            Warnings.RNNW02.format(n_docs=len(X)),
             UserWarning,
             stacklevel=2,
         )

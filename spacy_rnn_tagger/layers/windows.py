@@ -1,4 +1,4 @@
-"""Parts of a doc that are read by themselves: windows on a long one, or its sentences."""
+"""Parts of a doc that are read separately: windows on a long doc, or sentences."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from thinc.api import chain
 from thinc.model import Model
 from thinc.types import Floats2d
 
-from ..errors import check_choice
+from ..errors import Errors, check_choice
 from ..types import Tok2VecModel
 from .blocks import ListModel, split
 
@@ -88,10 +88,7 @@ def InWindows(layer: ListModel, max_length: int, overlap: int) -> ListModel:  # 
         ValueError: `max_length` is below 0, or nothing is left of a window but its context.
     """
     if max_length < 0 or overlap < 0 or (max_length and max_length <= 2 * overlap):
-        raise ValueError(
-            "max_length must be 0 or more than twice overlap, and overlap 0 or more, but got "
-            f"max_length = {max_length!r} and overlap = {overlap!r}."
-        )
+        raise ValueError(Errors.RNN026.format(max_length=max_length, overlap=overlap))
     # Not attributes, which are saved with the weights: nothing is learned for a length, and a
     # trained pipeline may be given another one in its config.
     forward = partial(_forward_windows, max_length, overlap)

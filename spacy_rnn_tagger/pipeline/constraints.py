@@ -62,7 +62,7 @@ class Constraints:
         A run of nothing but punctuation is no entity. Entities that were there are not repeated.
         """
         spans = tags.spans(np.where(self.preset, 0, ids), self.breaks)
-        return spans.select(self.has_text(spans))
+        return spans.select(self.has_text(spans)) if len(spans.starts) else spans
 
     def has_text(self, spans: Spans) -> BoolArray:
         """Tell which spans are more than punctuation."""
@@ -148,14 +148,16 @@ def read_constraints(docs: Sequence[Doc], tags: TagScheme) -> Constraints:
         ids = np.zeros(len(own), dtype=np.int64)
         ids[known] = tags.entity_tags(number[own][known], numbers[known])
         allowed[own] = tags.mask(ids)
-    # A break at whitespace holds for the next word.
-    seen = np.cumsum(breaks)[words.rows]
-    breaks = np.diff(seen, prepend=0) > 0
-    if allowed is not None or breaks.sum() > np.count_nonzero(words.lengths):
-        allowed = np.ones((len(seen), len(tags.tags)), dtype=bool) if allowed is None else allowed
+    punctuation = is_punct == 1
+    if len(words.rows) < len(is_space):
+        # A break at whitespace holds for the next word.
+        breaks = np.diff(np.cumsum(breaks)[words.rows], prepend=0) > 0
+        preset, punctuation = preset[words.rows], punctuation[words.rows]
+    n_starts = sum(length > 0 for length in words.lengths)
+    if allowed is not None or np.count_nonzero(breaks) > n_starts:
+        allowed = np.ones((len(breaks), len(tags.tags)), dtype=bool) if allowed is None else allowed
         allowed[np.ix_(breaks, tags.continues)] = False
-    punctuation = is_punct[words.rows] == 1
-    return Constraints(words, allowed, breaks, preset[words.rows], punctuation)
+    return Constraints(words, allowed, breaks, preset, punctuation)
 
 
 def label_numbers(labels: NDArray[np.uint64], tags: TagScheme) -> IntArray:
@@ -177,12 +179,17 @@ def label_numbers(labels: NDArray[np.uint64], tags: TagScheme) -> IntArray:
 
 def _columns(docs: Sequence[Doc], attrs: list[int]) -> list[NDArray[np.uint64]]:
     arrays = [doc.to_array(attrs).reshape(len(doc), len(attrs)) for doc in docs]
-    return list(np.concatenate(arrays).astype(np.uint64).T)
+    return list(np.concatenate(arrays).astype(np.uint64, copy=False).T)
 
 
 def _words(docs: Sequence[Doc], is_space: NDArray[np.uint64]) -> WordRows:
-    sizes = np.array([len(doc) for doc in docs])
+    lengths = [len(doc) for doc in docs]
+    sizes = np.array(lengths, dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
-    doc_of = np.repeat(np.arange(len(docs)), sizes)[is_space == 0]
-    lengths = np.bincount(doc_of, minlength=len(docs)).tolist()
-    return WordRows(np.flatnonzero(is_space == 0), lengths, starts)
+    if not is_space.any():
+        return WordRows(np.arange(len(is_space)), lengths, starts)
+    is_word = is_space == 0
+    doc_of = np.repeat(np.arange(len(docs)), sizes)[is_word]
+    return WordRows(
+        np.flatnonzero(is_word), np.bincount(doc_of, minlength=len(docs)).tolist(), starts
+    )

@@ -27,7 +27,7 @@ def run_code(path: str | Path) -> None:
         ValueError: It can't be run.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(Errors.RNN206.format(path=path))
+        raise FileNotFoundError(Errors.RNN223.format(path=path))
     try:
         import_file("python_code", path)
     except Exception as error:

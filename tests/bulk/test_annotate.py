@@ -140,7 +140,7 @@ def test_wrong_use_is_one_message(model, corpus, tmp_path):
     out = tmp_path / "out"
     for arguments, message in [
         ([model, "nowhere", out], "matches no file to read"),
-        ([model, corpus / "ignored.csv", out], "Of no known format"),
+        ([model, corpus / "ignored.csv", out], "Unknown format of"),
         (["nothing", corpus, out], "Can't find model"),
         ([tmp_path / "hollow", corpus, out], "[E053]"),
         ([model, corpus, out, "--format", "csv"], "format must be one of"),
@@ -148,10 +148,10 @@ def test_wrong_use_is_one_message(model, corpus, tmp_path):
         ([model, corpus, out, "--batch-size", "0"], "batch size must be"),
         ([model, corpus, out, "--n-process", "0"], "n-process must be"),
         ([model, corpus, out, "--engine", "spark"], "engine must be one of"),
-        ([model, corpus, out, "--code", tmp_path / "none.py"], "There is no Python file"),
+        ([model, corpus, out, "--code", tmp_path / "none.py"], "none.py is not a Python file"),
         ([model, corpus, out, "--code", tmp_path / "broken.py"], "ZeroDivisionError"),
         ([model, corpus, "unknown://out"], "Protocol not known: unknown"),
-        ([model, corpus, tmp_path / "a file"], "is a file. Name a folder for the output"),
+        ([model, corpus, tmp_path / "a file"], "is a file. Name a folder."),
         ([model, corpus, tmp_path / "a file" / "out"], "is a file and not a folder"),
         ([model, tmp_path / "damaged.txt.gz", tmp_path / "other"], "damaged.txt.gz"),
     ]:

@@ -127,7 +127,7 @@ class TestTagging:
         tagged = tag_records(nlp, records_of(["b", "a", "c"]), 3)
         # The handler lets it pass, and the doc is not to be had half done.
         assert [each.doc is None for each in tagged] == [False, True, False]
-        assert "expected one doc" in tagged[1].error
+        assert "must return one doc per text" in tagged[1].error
         assert handled
         assert nlp.default_error_handler is handler
         assert [pipe.get_error_handler() for _, pipe in nlp.pipeline[1:]] == before

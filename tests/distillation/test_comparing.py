@@ -98,9 +98,7 @@ def test_texts_without_entities_end_with_a_note():
     for doc in docs:
         doc.set_ents([])
     found = find_agreement(guessing(), docs)
-    assert (
-        found["scores"][0]["gold"] == 0 and "no entity in the 3 held-out docs" in found["notes"][0]
-    )
+    assert found["scores"][0]["gold"] == 0 and "no entity in 3 held-out docs" in found["notes"][0]
     with pytest.raises(DataError, match="no held-out docs"):
         find_agreement(guessing(), [Doc(spacy.blank("en").vocab)])
 

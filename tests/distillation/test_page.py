@@ -150,6 +150,6 @@ def test_it_is_legible_and_filters_in_a_browser(report, tmp_path):
 
 def test_other_facts_are_shown_too():
     html = render_page(reported(None, soft=True, near_duplicates=12, width=None))
-    for name, value in (("teaches by posteriors", "yes"), ("near duplicates", "12")):
+    for name, value in (("posteriors learned", "yes"), ("near duplicates", "12")):
         assert f'<th scope="row">{name}</th><td>{value}</td>' in html
     assert "teachers" in made(rules())

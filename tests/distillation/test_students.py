@@ -99,7 +99,7 @@ def test_width_seed_and_base():
 def test_training_that_fails_says_why_and_leaves_no_output(tmp_path):
     path = tmp_path / "config.cfg"
     write_config(config_of(), path)
-    with pytest.raises(RuntimeError, match=r"(?s)ended with status 1: .*train\.spacy"):
+    with pytest.raises(RuntimeError, match=r"(?s)ended with status 1\. .*train\.spacy"):
         train(path, tmp_path / "training")
     assert not (tmp_path / "training").exists()
 

@@ -249,5 +249,5 @@ def test_every_code_is_there_once_with_its_message(hooks):
     for code in codes:
         [row] = [line for line in page.splitlines() if f"`{code}`" in line]
         assert f'id="{code.lower()}"' in row
-        message = row.split('|')[2].strip()
+        message = row.split("|")[2].strip()
         assert len(message) > 10

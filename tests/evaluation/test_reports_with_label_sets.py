@@ -74,7 +74,7 @@ def test_what_annotators_did_not_mark_does_not_count():
     }
     assert figures["label_sets"] == {"docs": 2, "not_marked": {"FAC": 1, "PERSON": 1}}
     [note] = [note for note in figures["notes"] if "annotators" in note]
-    assert "The annotators of 2 docs of the given data" in note
+    assert "In 2 docs of the given data, annotators" in note
     assert note.endswith("Found there but not counted: FAC (1), PERSON (1).")
     missed = [
         e["gold"]["text"] for d in figures["docs_with_errors"] for e in d["errors"] if e["gold"]

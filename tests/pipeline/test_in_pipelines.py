@@ -253,7 +253,7 @@ class TestErrors:
             list(failing.pipe(TEXTS))
         if sys.version_info >= (3, 11):
             [note] = caught.value.__notes__
-            assert "'rnn_ner' failed in the doc of 3 tokens that begins with 'Nobody came.'" in note
+            assert "'rnn_ner' failed on the doc of 3 tokens that begins with 'Nobody came.'" in note
 
     @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors have notes since Python 3.11")
     def test_name_the_doc_from_another_process(self, failing):

@@ -68,3 +68,7 @@ class FilesErrors:
         "a file meta.json. Check the name."
     )
     RNN222 = "The package {package} is not installed: pip install {source}"
+    RNN223 = (
+        "{path} is not a Python file that exists. Name the file with the functions that the "
+        "pipeline needs."
+    )
