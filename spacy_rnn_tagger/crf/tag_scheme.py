@@ -103,6 +103,11 @@ class TagScheme:
         return np.ones(len(self.tags), dtype=bool)
 
     @cached_property
+    def _begins(self) -> BoolArray:
+        """Which tags begin an entity, whatever stands before them. (K,)."""
+        return np.isin(self._prefix, list(_OPENS))
+
+    @cached_property
     def continues(self) -> BoolArray:
         """Which tags continue the entity of the token before. (K,)."""
         if self.scheme == "IO":
@@ -192,7 +197,7 @@ class TagScheme:
         """
         label = self._label[ids]
         before = np.concatenate(([-1], label[:-1]))
-        opens = np.isin(self._prefix, list(_OPENS))[ids] | breaks | (label != before)
+        opens = self._begins[ids] | breaks | (label != before)
         starts = np.flatnonzero((label >= 0) & opens)
         # An entity runs until the next one, the next "O" or the next break.
         borders = np.append(np.flatnonzero(opens | (label < 0)), len(ids))

@@ -6,9 +6,9 @@ import torch
 from thinc.api import glorot_uniform_init
 from thinc.model import Model
 from thinc.types import Floats2d
-from thinc.util import torch2xp, xp2torch
 
 from ..modules.isolation import isolated_forward
+from .tensors import as_array, as_tensor
 
 PIECES = 3
 _PARAMS = ("W", "b", "G", "shift")
@@ -37,20 +37,21 @@ def _forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     nO = model.get_dim("nO")
-    inputs = xp2torch(X, requires_grad=is_train)
-    params = [xp2torch(model.get_param(name), requires_grad=is_train) for name in _PARAMS]
+    inputs = as_tensor(X).requires_grad_(is_train)
+    arrays = map(model.get_param, _PARAMS)
+    params = [as_tensor(array).requires_grad_(is_train) for array in arrays]
     W, b, G, shift = params
     with torch.set_grad_enabled(is_train):
         pieces = torch.addmm(b, inputs, W.T).view(len(X), PIECES, nO)
         outputs = torch.nn.functional.layer_norm(pieces.amax(1), (nO,), G, shift, EPSILON)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dX, *gradients = torch.autograd.grad(outputs, [inputs, *params], grad_outputs=xp2torch(dY))
+        dX, *gradients = torch.autograd.grad(outputs, [inputs, *params], grad_outputs=as_tensor(dY))
         for name, gradient in zip(_PARAMS, gradients, strict=True):
-            model.inc_grad(name, torch2xp(gradient))
-        return torch2xp(dX)
+            model.inc_grad(name, as_array(gradient))
+        return as_array(dX)
 
-    return torch2xp(outputs.detach()), backprop
+    return as_array(outputs.detach()), backprop
 
 
 def _init(

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import torch
 from thinc.model import Model
 from thinc.types import Floats2d, Ragged
-from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least, check_choice, check_rate
 from ..modules.isolation import isolated_forward
 from ..modules.padding import Padding
 from ..modules.rnn import GATES, Weights, run_stack
 from .layout import Layout
+from .tensors import as_array, as_tensor
 
 
 def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
@@ -83,9 +83,9 @@ def _forward(
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     ops = model.ops
     names = _parameter_names(model.attrs["depth"], model.attrs["bidirectional"])
-    inputs = xp2torch(X.dataXd)
+    inputs = as_tensor(X.dataXd)
     layers = [
-        [Weights(*(xp2torch(model.get_param(name)) for name in triple)) for triple in directions]
+        [Weights(*(as_tensor(model.get_param(name)) for name in triple)) for triple in directions]
         for directions in names
     ]
     layout = Layout.of(ops.to_numpy(X.lengths).tolist())
@@ -100,14 +100,14 @@ def _forward(
     )
 
     def backprop(dY: Ragged) -> Ragged:
-        dX, gradients = backprop_stack(xp2torch(ops.as_contig(dY.dataXd)))
+        dX, gradients = backprop_stack(as_tensor(ops.as_contig(dY.dataXd)))
         for directions, layer in zip(names, gradients, strict=True):
             for triple, weights in zip(directions, layer, strict=True):
                 for name, gradient in zip(triple, weights, strict=True):
-                    model.inc_grad(name, torch2xp(gradient))
-        return Ragged(torch2xp(dX), X.lengths)
+                    model.inc_grad(name, as_array(gradient))
+        return Ragged(as_array(dX), X.lengths)
 
-    return Ragged(torch2xp(outputs), X.lengths), backprop
+    return Ragged(as_array(outputs), X.lengths), backprop
 
 
 def _narrow_pays(model: Model[Ragged, Ragged], device: torch.device, is_train: bool) -> bool:
