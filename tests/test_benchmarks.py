@@ -32,6 +32,8 @@ from benchmarks.throughput import app as throughput
 from tests.conftest import TRAIN, make_examples
 from tests.conftest import trained as trained_on_examples
 
+pytestmark = pytest.mark.slow
+
 BOOK = """\
 The\tO\tB-FAC\tO
 old\tO\tI-FAC\tO

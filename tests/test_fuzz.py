@@ -12,6 +12,8 @@ from spacy.training import Example
 
 from tests.conftest import eager
 
+pytestmark = pytest.mark.slow
+
 KEY = "wrong"
 SETTINGS = [("BIO", "crf"), ("BILUO", "softmax"), ("IO", "crf"), ("BIO", "softmax")]
 LABELS = ("FAC", "GPE")

@@ -14,6 +14,8 @@ from thinc.api import Adam
 from spacy_rnn_tagger import confidence
 from tests.conftest import make_examples, trained
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 EFFECTS = """

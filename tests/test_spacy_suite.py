@@ -5,6 +5,8 @@ from spacy.language import Language
 
 from .spacy_suite import TARGETS, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tests(tmp_path_factory):

@@ -20,6 +20,8 @@ from tests.bulk.annotated import (
 )
 from tests.conftest import eager
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):

@@ -23,6 +23,8 @@ from tests.bulk.annotated import (
 )
 from tests.conftest import eager
 
+pytestmark = pytest.mark.slow
+
 FORMS = {"jsonl": "part-*.jsonl", "parquet": "part-*.parquet", "docbin": "part-*.spacy"}
 
 

@@ -22,6 +22,8 @@ from spacy_rnn_tagger.bulk.job import Job
 from tests.bulk.annotated import annotate, contents, make_many, rows, said
 from tests.conftest import eager, trained
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_there_is_not_done_again(model, corpus, tmp_path):
     arguments = [model, corpus, tmp_path / "out", "--shard-size", 1]

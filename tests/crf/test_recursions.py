@@ -194,6 +194,7 @@ def test_both_ways_to_decode_in_the_tests_agree():
     assert np.array_equal(plain_viterbi(lattice), parallel_viterbi(lattice, 50))
 
 
+@pytest.mark.slow
 def test_a_doc_of_a_million_tokens_is_decoded_exactly():
     rng = np.random.default_rng(9)
     lattice = legal_lattice(rng, "BIO", 1_000_000, {"labels": 2, "emissions": 2.0, "learned": 3.0})

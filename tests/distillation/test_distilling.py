@@ -19,6 +19,8 @@ from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.distillation import steps
 from tests.distillation.pairs import guessing, rules
 
+pytestmark = pytest.mark.slow
+
 STEPS = 120
 PLACES = ["Delhi", "Lima", "Red Fort", "Old Gate", "the sea", "home", "nowhere", "a field"]
 FORMS = [

@@ -13,6 +13,8 @@ from spacy_rnn_tagger.distillation import measuring
 from spacy_rnn_tagger.distillation.measuring import measure
 from tests.distillation.pairs import TEXTS, guessing, rules
 
+pytestmark = pytest.mark.slow
+
 LINUX = sys.platform.startswith("linux")
 
 

@@ -121,6 +121,7 @@ def in_command(nlp, texts, monkeypatch):
     return result.stdout_bytes
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -7,6 +7,8 @@ from spacy.tokens import Doc, Span
 from spacy_rnn_tagger.pipeline.span_groups import attrs_within, doc_probability
 from tests.conftest import eager
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["We", "saw", "Red", "Fort", "in", "Lima", "."]
 
 

@@ -220,6 +220,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_two_processes(nlp, tmp_path, method):
     trained(nlp).to_disk(tmp_path / "model")
@@ -301,6 +302,7 @@ class TestTraining:
         for one, two in zip(whole, halves, strict=True):
             np.testing.assert_allclose(2 * one, two, atol=1e-5)
 
+    @pytest.mark.slow
     def test_thousand_labels(self, nlp):
         labels = [f"LABEL{i}" for i in range(1000)]
         pipe = nlp.add_pipe("rnn_ner", config={"model": network()})

@@ -21,6 +21,8 @@ from spacy_rnn_tagger.review.suspicion import judge
 from tests.conftest import eager
 from tests.evaluation.evaluated import texts, write
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["Red", "Fort", "of", "New", "Delhi", "far"]
 LABELS = ("A", "B")
 
