@@ -10,6 +10,7 @@ from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.models.architectures import build_lexeme_embed_v1
 from spacy_rnn_tagger.models.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
+from tests.browsers import open_browser
 from tests.evaluation.evaluated import make_folder
 
 TRAIN = [
@@ -95,6 +96,13 @@ def seed():
 @pytest.fixture
 def nlp():
     return spacy.blank("en")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for modules that are marked by `needs_chromium`."""
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -11,27 +11,10 @@ import pytest
 
 import spacy_rnn_tagger
 from spacy_rnn_tagger.errors import Errors, Warnings
-from spacy_rnn_tagger.errors.messages.distillation import DistillationErrors
-from spacy_rnn_tagger.errors.messages.evaluation import EvaluationErrors
-from spacy_rnn_tagger.errors.messages.files import FilesErrors
-from spacy_rnn_tagger.errors.messages.formats import FormatsErrors
-from spacy_rnn_tagger.errors.messages.onnx import ONNXErrors
-from spacy_rnn_tagger.errors.messages.review import ReviewErrors
-from spacy_rnn_tagger.errors.messages.settings import SettingsErrors
-from spacy_rnn_tagger.errors.messages.training import TrainingErrors
 
 PACKAGE = Path(spacy_rnn_tagger.__file__).parent
 # The first digit of a code tells the subject.
-SUBJECTS = (
-    SettingsErrors,
-    FormatsErrors,
-    FilesErrors,
-    TrainingErrors,
-    EvaluationErrors,
-    ReviewErrors,
-    DistillationErrors,
-    ONNXErrors,
-)
+SUBJECTS = Errors.__bases__
 # What begins with a code of spaCy's is one of its cases, in words that name our component's.
 SPACYS = re.compile(r"\[[EW]\d+\] ")
 # Exceptions that don't tell users anything about their work: they are for Python itself, or for

@@ -2,17 +2,15 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
 from spacy_rnn_tagger.distillation.comparing import compare_on_gold, find_agreement
 from spacy_rnn_tagger.distillation.measuring import measure
 from spacy_rnn_tagger.distillation.page import render_page, summarise, write_report
+from tests.browsers import needs_chromium, watch
 from tests.distillation.pairs import TEXTS, guessing, made, reported, rules
-from tests.evaluation.test_report_in_browser import CONTRAST, FLAGS
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+from tests.evaluation.test_report_in_browser import CONTRAST
 
 
 @pytest.fixture(scope="module")
@@ -118,33 +116,26 @@ def test_a_student_that_agrees_everywhere_and_one_that_cannot_be_compared():
     assert "The teacher found no entity in 6 held-out docs" in html
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")
-def test_it_is_legible_and_filters_in_a_browser(report, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+@needs_chromium
+def test_it_is_legible_and_filters_in_a_browser(report, tmp_path, browser):
     write_report(report, tmp_path)
     messages = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for scheme, width in (("light", 1200), ("dark", 1200), ("light", 360)):
-            page = browser.new_context(
-                color_scheme=scheme, viewport={"width": width, "height": 800}
-            ).new_page()
-            page.on("console", lambda message: messages.append(message.text))
-            page.on("pageerror", lambda error: messages.append(str(error)))
-            page.goto((tmp_path / "report.html").as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a, h2"):
-                assert page.evaluate(CONTRAST, selector) >= 4.5
-        examples = report["agreement"]["examples"]
-        count, shown = page.locator("#filter-count"), page.locator("article.doc:visible")
-        assert count.inner_text() == f"{len(examples)} of {len(examples)} disagreements"
-        for label in ("FAC", "GPE"):
-            page.select_option("#filter-label", label)
-            sides = [
-                [own["label"] for own in (e["teacher"], e["student"]) if own] for e in examples
-            ]
-            assert shown.count() == sum(label in own for own in sides) > 0
-        browser.close()
+    for scheme, width in (("light", 1200), ("dark", 1200), ("light", 360)):
+        page = browser.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 800}
+        ).new_page()
+        watch(page, messages)
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a, h2"):
+            assert page.evaluate(CONTRAST, selector) >= 4.5
+    examples = report["agreement"]["examples"]
+    count, shown = page.locator("#filter-count"), page.locator("article.doc:visible")
+    assert count.inner_text() == f"{len(examples)} of {len(examples)} disagreements"
+    for label in ("FAC", "GPE"):
+        page.select_option("#filter-label", label)
+        sides = [[own["label"] for own in (e["teacher"], e["student"]) if own] for e in examples]
+        assert shown.count() == sum(label in own for own in sides) > 0
     assert messages == []
 
 

@@ -92,6 +92,20 @@ def run_page(path: Path) -> Iterator[tuple[Snippet, str]]:
         yield snippet, printed.getvalue()
 
 
+def check_page(path: Path, *, silent: bool = True) -> None:
+    """Run the snippets of a page, and compare what they print with what the page shows.
+
+    Args:
+        path: The page.
+        silent: Whether a snippet without an output below it must print nothing.
+    """
+    for snippet, printed in run_page(path):
+        if silent or snippet.shown is not None:
+            shown = snippet.shown or ""
+            where = f"{path.name}:{snippet.line}"
+            assert is_same(shown, printed), f"{where} shows\n{shown}\nand prints\n{printed}"
+
+
 def is_same(shown: str, printed: str) -> bool:
     """Compare outputs: words and whole numbers exactly, other numbers up to the last digit.
 

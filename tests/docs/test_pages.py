@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .snippets import find_snippets, is_same, run_page
+from .snippets import check_page, find_snippets
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
@@ -20,7 +20,4 @@ def test_snippets_run_and_print_what_the_page_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for snippet, printed in run_page(page):
-        if snippet.shown is not None:
-            where = f"{page.name}:{snippet.line}"
-            assert is_same(snippet.shown, printed), f"{where} printed\n{printed}"
+    check_page(page, silent=False)

@@ -13,25 +13,17 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
+from tests.browsers import needs_chromium, watch
+
 pytest.importorskip("mkdocs", reason="needs the extra docs")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path"),
+    needs_chromium,
     pytest.mark.skipif(not (ROOT / "mkdocs.yml").is_file(), reason="needs a checkout"),
 ]
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
@@ -137,14 +129,6 @@ def address(site):
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def open_tab(browser, address):
     """Open a tab; in the end, its console must be empty, and nothing asked of other hosts."""
@@ -154,9 +138,7 @@ def open_tab(browser, address):
         context = browser.new_context(**VIEWS[view])
         contexts.append(context)
         tab = context.new_page()
-        tab.on("console", lambda message: messages.append(f"{tab.url}: {message.text}"))
-        tab.on("pageerror", lambda error: messages.append(f"{tab.url}: {error}"))
-        tab.on("request", lambda request: requests.append(request.url))
+        watch(tab, messages, requests)
         return tab
 
     yield open_it

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from spacy_rnn_tagger import init_config
 from spacy_rnn_tagger.cli import app
 
-from .snippets import Fence, Snippet, find_fences, find_snippets, is_same, run_page
+from .snippets import Fence, Snippet, check_page, find_fences, find_snippets, is_same, run_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,10 +36,7 @@ def test_snippets_print_what_the_page_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for snippet, printed in run_page(page):
-        where = f"{_name(page)}:{snippet.line}"
-        shown = snippet.shown or ""
-        assert is_same(shown, printed), f"{where} shows\n{shown}\nand prints\n{printed}"
+    check_page(page)
     assert not list(tmp_path.iterdir())  # a reader's folder stays as it was
 
 

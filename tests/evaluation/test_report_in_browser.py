@@ -1,7 +1,6 @@
 """The page of `spacy rnn report` in a real Chromium: it opens cleanly, is legible, and works."""
 
 import re
-import shutil
 
 import pytest
 import spacy
@@ -9,20 +8,11 @@ from spacy.tokens import Span
 
 from spacy_rnn_tagger import report
 from spacy_rnn_tagger.evaluation.data import read_examples
+from tests.browsers import needs_chromium, watch
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")
+pytestmark = needs_chromium
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # The contrast of two colours as WCAG 2 defines it, of all texts that match a selector, the least.
 CONTRAST = """selector => {
   const light = (colour) => {
@@ -48,14 +38,6 @@ def figures(evaluated):
     return report(str(folder / "model"), folder / "test.spacy", page, compare=str(folder / "worse"))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def open_page(browser, evaluated, figures):
     """Open the page; in the end, it must have written nothing to the console and asked nothing."""
@@ -65,9 +47,7 @@ def open_page(browser, evaluated, figures):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
+        watch(page, messages, requests)
         page.goto((evaluated / "report.html").as_uri())
         return page
 
