@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from thinc.model import Model
 from thinc.types import Floats2d
-from thinc.util import torch2xp, xp2torch
 
 from ..errors import check_at_least
 from ..modules.isolation import isolated_forward
 from .character_rows import PAD, ROWS, character_rows
 from .distinct_words import WordModel, Words
+from .tensors import as_array, as_tensor
 
 _WINDOW = 3
 
@@ -38,7 +38,7 @@ def _forward(
     model: WordModel, words: Words, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[Any]]]:
     names = ("E", "W", "b")
-    E, W, b = (xp2torch(model.get_param(name), requires_grad=is_train) for name in names)
+    E, W, b = (as_tensor(model.get_param(name)).requires_grad_(is_train) for name in names)
     rows = torch.from_numpy(character_rows(words)).to(E.device)
     with torch.set_grad_enabled(is_train):
         chars = torch.nn.functional.embedding(rows, E, padding_idx=PAD)  # (U, L, C)
@@ -48,13 +48,13 @@ def _forward(
 
     def backprop(dY: Floats2d) -> list[Any]:
         gradients = torch.autograd.grad(
-            outputs, [E, W, b], grad_outputs=xp2torch(model.ops.as_contig(dY))
+            outputs, [E, W, b], grad_outputs=as_tensor(model.ops.as_contig(dY))
         )
         for name, gradient in zip(names, gradients, strict=True):
-            model.inc_grad(name, torch2xp(gradient))
+            model.inc_grad(name, as_array(gradient))
         return []
 
-    return torch2xp(outputs.detach()), backprop
+    return as_array(outputs), backprop
 
 
 def _init(model: WordModel, X: Words | None = None, Y: Floats2d | None = None) -> None:

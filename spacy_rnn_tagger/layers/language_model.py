@@ -18,7 +18,6 @@ from thinc.api import HashEmbed
 from thinc.backends import Ops
 from thinc.model import Model
 from thinc.types import Floats2d
-from thinc.util import torch2xp, xp2torch
 
 from ..arrays import IntArray
 from ..errors import Errors
@@ -26,6 +25,7 @@ from ..modules.isolation import isolated
 from ..types import Tok2VecModel
 from .blocks import split
 from .maxout import Maxout
+from .tensors import as_array, as_tensor
 
 _RATES = ("dropout", "word_dropout")
 WordScorer: TypeAlias = Model[list[Doc], Floats2d]
@@ -87,7 +87,7 @@ def words_loss(ops: Ops, docs: list[Doc], scores: Floats2d) -> tuple[float, Floa
     _, index = _distinct(docs)
     counted = np.concatenate([(doc.to_array(IS_SPACE) == 0) & (len(doc) > 1) for doc in docs])
     with isolated():
-        log_p = torch.log_softmax(xp2torch(scores), dim=1)
+        log_p = torch.log_softmax(as_tensor(scores), dim=1)
         rows = torch.arange(len(index), device=log_p.device)
         targets = torch.from_numpy(index).to(log_p.device)
         weights = torch.from_numpy(counted / max(counted.sum(), 1)).to(log_p)
@@ -95,7 +95,7 @@ def words_loss(ops: Ops, docs: list[Doc], scores: Floats2d) -> tuple[float, Floa
         gradient = log_p.exp_()
         gradient[rows, targets] -= 1
         gradient *= weights.unsqueeze(1)
-        return float(loss), torch2xp(gradient)
+        return float(loss), as_array(gradient)
 
 
 def Surroundings(  # noqa: N802
@@ -151,14 +151,14 @@ def _forward(
     features, to_around = hidden(around, is_train)
     words, to_table = table(ops.asarray(_distinct(docs)[0]).reshape(-1, 1), is_train)
     with isolated():
-        places, vectors = xp2torch(features), xp2torch(words)
-        scores = torch2xp(torch.addmm(vectors[:, -1], places, vectors[:, :-1].T))
+        places, vectors = as_tensor(features), as_tensor(words)
+        scores = as_array(torch.addmm(vectors[:, -1], places, vectors[:, :-1].T))
 
     def backprop(d_scores: Floats2d) -> list[Any]:
         with isolated():
-            gradient = xp2torch(d_scores)
-            d_words = torch2xp(torch.cat([gradient.T @ places, gradient.sum(0).unsqueeze(1)], 1))
-            d_features = torch2xp(gradient @ vectors[:, :-1])
+            gradient = as_tensor(d_scores)
+            d_words = as_array(torch.cat([gradient.T @ places, gradient.sum(0).unsqueeze(1)], 1))
+            d_features = as_array(gradient @ vectors[:, :-1])
         to_table(d_words)
         return to_docs(to_states(to_around(d_features)))
 

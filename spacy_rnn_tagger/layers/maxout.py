@@ -51,7 +51,7 @@ def _forward(
             model.inc_grad(name, as_array(gradient))
         return as_array(dX)
 
-    return as_array(outputs.detach()), backprop
+    return as_array(outputs), backprop
 
 
 def _init(

@@ -23,7 +23,7 @@ gru (Cho et al. 2014, in the form that cuDNN computes: the reset gate acts on U 
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from .padding import Padding
-from .side_by_side import run_side_by_side
+from .side_by_side import run_one_by_one, run_side_by_side
 
 # Gates of each cell, in the order in which the kernels stack them.
 GATES = {
@@ -144,16 +144,14 @@ def _run_layer(
         for backward, weights in zip((False, True), directions, strict=False)
     ]
     # Predictions come from several threads of a server at once, which would wait for one another.
-    runs = run_side_by_side(calls) if is_train and X.device.type == "cpu" else [c() for c in calls]
+    run_all = run_side_by_side if is_train and X.device.type == "cpu" else run_one_by_one
+    runs = run_all(calls)
 
     def backprop(d_states: Tensor) -> tuple[Tensor, list[Weights]]:
         parts = d_states.chunk(len(runs), dim=1)
-        calls = [partial(run[1], part) for run, part in zip(runs, parts, strict=True)]
-        results = run_side_by_side(calls) if X.device.type == "cpu" else [c() for c in calls]
-        dX = results[0][0]
-        for d_input, _ in results[1:]:
-            dX = dX + d_input
-        return dX, [d_weights for _, d_weights in results]
+        results = run_all([partial(run[1], part) for run, part in zip(runs, parts, strict=True)])
+        d_inputs, d_weights = zip(*results, strict=True)
+        return reduce(torch.add, d_inputs), list(d_weights)
 
     return torch.cat([states for states, _ in runs], dim=1), backprop
 

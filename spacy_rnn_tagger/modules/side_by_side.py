@@ -31,9 +31,21 @@ def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
     """
     n_threads = torch.get_num_threads()
     if len(calls) < 2 or n_threads < len(calls):
-        return [call() for call in calls]
+        return run_one_by_one(calls)
     pool = _get_pool(len(calls), n_threads)
     return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def run_one_by_one(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    """Make calls one after the other, in the calling thread.
+
+    Args:
+        calls: The calls.
+
+    Returns:
+        What each returns.
+    """
+    return [call() for call in calls]
 
 
 @cache
