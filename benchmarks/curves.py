@@ -11,28 +11,14 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402 - the backend comes first
 from matplotlib.ticker import PercentFormatter  # noqa: E402
 
+from spacy_rnn_tagger.evaluation.plots import plot_style  # noqa: E402
+
 BASE = "random"  # the strategy whose last round is what others have to reach
 # The colours of the report's pages.
 _INK, _MUTED, _LINE = "#1b1f24", "#57606a", "#d8dde3"
 _COLOURS = ("#1b1f24", "#0072b2", "#c4510a", "#00815d", "#b0478b", "#8a6d00", "#3f7fd1", "#6f4bb8")
 _MARKERS = "osD^vPX*"
-_STYLE: Any = {
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _LINE,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "legend.frameon": False,
-    "svg.hashsalt": "loop",
-}
+_STYLE = plot_style(ink=_INK, muted=_MUTED, line=_LINE) | {"svg.hashsalt": "loop"}
 _Row = dict[str, Any]
 
 

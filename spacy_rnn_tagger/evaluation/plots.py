@@ -25,27 +25,43 @@ _VARIABLES = {
     **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
 }
 _STYLES = ["-", "--", "-.", ":"]
-# Any: Matplotlib's type for these differs between releases.
-_STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text
-    "text.parse_math": False,  # labels may have dollars, and are no formulas
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _LINE,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "legend.frameon": False,
-}
 _LONGEST = 18  # characters of a label
 _WIDTH = 4.2  # inches: a phone's width, so that text is not scaled down there
+
+
+def plot_style(*, ink: str, muted: str, line: str) -> Any:
+    """Create the settings of Matplotlib that the plots of this project share.
+
+    Args:
+        ink: The colour of text.
+        muted: The colour of axes.
+        line: The colour of the grid.
+
+    Returns:
+        The settings, for `rc_context`; its type differs between releases.
+    """
+    return {
+        "font.size": 9,
+        "text.color": ink,
+        "axes.labelcolor": ink,
+        "axes.edgecolor": muted,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": line,
+        "xtick.color": muted,
+        "ytick.color": muted,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "legend.frameon": False,
+    }
+
+
+_STYLE = plot_style(ink=_INK, muted=_MUTED, line=_LINE) | {
+    "svg.fonttype": "none",  # text stays text
+    "text.parse_math": False,  # labels may have dollars, and are no formulas
+}
 
 
 def draw_scores(rows: Sequence[Row]) -> str:

@@ -192,7 +192,7 @@ class _Part:
         if not path.exists():
             raise FileNotFoundError(Errors.RNN315.format(name=self._name, path=path))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there is no file: here it is an error
+            warnings.simplefilter("ignore")  # a folder without files is an error here
             files = walk_corpus(path, FILE_TYPE)
         if not files:
             raise FileNotFoundError(
