@@ -5,7 +5,6 @@ the time from the start of the command until an evaluation on the dev data first
 other's best has, so it includes loading, initialisation and all evaluations before.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -15,10 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import typer
 from spacy.cli.init_config import init_config as spacy_config
 from spacy.language import Language
 from spacy.util import registry
 from thinc.api import Config
+
+from spacy_rnn_tagger import init_config
 
 _STARTED = "BENCHMARK_STARTED"
 _ROWS = "BENCHMARK_ROWS"
@@ -54,8 +56,6 @@ def make_config(system: str, train: Path, dev: Path, vectors: str | None, seed: 
         optimize = "accuracy" if vectors else "efficiency"
         config = Config(spacy_config(lang="en", pipeline=["ner"], optimize=optimize, gpu=False))
     else:
-        from spacy_rnn_tagger.training.configs import init_config
-
         config = init_config("rnn_ner_vectors" if vectors else "rnn_ner", vectors=vectors)
     config["paths"].update(train=str(train), dev=str(dev))
     if vectors:
@@ -79,36 +79,25 @@ def run(config: Config, folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]
 
 
-def reached(rows: list[dict[str, float]], f: float) -> dict[str, float] | None:
-    """Find the first evaluation with an F or more."""
-    return next((row for row in rows if row["f"] >= f), None)
-
-
-def main() -> None:
+def main(
+    train: Path = typer.Argument(..., help="Training data, as `spacy train` reads it", exists=True),
+    dev: Path = typer.Argument(..., help="Development data", exists=True),
+    output: Path = typer.Argument(..., help="Folder for the trainings and results.json"),
+    vectors: str = typer.Option(None, help="Folder or package of a pipeline with word vectors"),
+    seed: int = typer.Option(0, help="Seed of both trainings"),
+) -> None:
     """Train both, and print how long each takes to the best F of `ner`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("train", type=Path)
-    parser.add_argument("dev", type=Path)
-    parser.add_argument("out", type=Path, help="folder for the trainings and results.json")
-    parser.add_argument("--vectors", help="folder or package of a pipeline with word vectors")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    results = {}
-    for system in ("ner", "rnn_ner"):
-        config = make_config(
-            system, arguments.train, arguments.dev, arguments.vectors, arguments.seed
-        )
-        results[system] = run(config, arguments.out / system)
-    (arguments.out / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-    best = max(row["f"] for row in results["ner"])
-    theirs = reached(results["ner"], best)
-    assert theirs is not None
-    print(f"best of ner: F {best:.3f}, after {theirs['seconds']:.0f} s")
-    print(f"whole training of ner: {results['ner'][-1]['seconds']:.0f} s")
-    ours = reached(results["rnn_ner"], best)
-    last = results["rnn_ner"][-1]
-    highest = max(row["f"] for row in results["rnn_ner"])
-    print(f"best of rnn_ner: F {highest:.3f}; whole training: {last['seconds']:.0f} s")
+    results = {
+        system: run(make_config(system, train, dev, vectors, seed), output / system)
+        for system in ("ner", "rnn_ner")
+    }
+    (output / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    theirs = max(results["ner"], key=lambda row: row["f"])  # the first of the best
+    ours = next((row for row in results["rnn_ner"] if row["f"] >= theirs["f"]), None)
+    for system, rows in results.items():
+        best = max(row["f"] for row in rows)
+        print(f"{system}: best F {best:.3f}; whole training {rows[-1]['seconds']:.0f} s")
+    print(f"ner has its best after {theirs['seconds']:.0f} s")
     if ours is None:
         print("rnn_ner does not reach it")
     else:
@@ -117,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
