@@ -23,11 +23,15 @@ _WIDTH, _HIDDEN = 96, 128  # of the default config's embed and of one direction
 
 
 def rnn_ner(**model: Any) -> Callable[[], Language]:
-    """Make the default component, or with some settings of its model changed."""
+    """Make the default component, or with some settings of its model changed.
+
+    Its optimizer is that of `spacy rnn init-config`.
+    """
 
     def make() -> Language:
         nlp = spacy.blank("en")
         nlp.add_pipe("rnn_ner", config={"model": model})
+        nlp.config["training"]["optimizer"]["@optimizers"] = "spacy_rnn_tagger.Adam.v1"
         return nlp
 
     return make

@@ -1,13 +1,16 @@
 """A maxout layer with layer normalisation, computed by torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 import torch
 from thinc.api import glorot_uniform_init
 from thinc.model import Model
 from thinc.types import Floats2d
+from torch import Tensor
 
 from ..modules.isolation import isolated_forward
+from ..modules.side_by_side import run_one_by_one, run_side_by_side
 from .tensors import as_array, as_tensor
 
 PIECES = 3
@@ -36,22 +39,41 @@ def Maxout(nO: int, nI: int) -> Model[Floats2d, Floats2d]:  # noqa: N802, N803 -
 def _forward(
     model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    nO = model.get_dim("nO")
-    inputs = as_tensor(X).requires_grad_(is_train)
-    arrays = map(model.get_param, _PARAMS)
-    params = [as_tensor(array).requires_grad_(is_train) for array in arrays]
-    W, b, G, shift = params
-    with torch.set_grad_enabled(is_train):
-        pieces = torch.addmm(b, inputs, W.T).view(len(X), PIECES, nO)
-        outputs = torch.nn.functional.layer_norm(pieces.amax(1), (nO,), G, shift, EPSILON)
+    inputs = as_tensor(X)
+    params = [as_tensor(array) for array in map(model.get_param, _PARAMS)]
+    # Two halves in training, however many threads there are: a sum's last digits depend on its
+    # parts. A GPU computes the whole at once.
+    beside = is_train and inputs.device.type == "cpu"
+    parts = inputs.chunk(2) if beside else [inputs]
+    run_all = run_side_by_side if beside else run_one_by_one
+    runs = run_all([partial(_run, part, params, is_train) for part in parts])
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dX, *gradients = torch.autograd.grad(outputs, [inputs, *params], grad_outputs=as_tensor(dY))
-        for name, gradient in zip(_PARAMS, gradients, strict=True):
-            model.inc_grad(name, as_array(gradient))
-        return as_array(dX)
+        d_parts = as_tensor(dY).split([len(part) for part in parts])
+        calls = [partial(run[1], d_part) for run, d_part in zip(runs, d_parts, strict=True)]
+        d_inputs, d_params = zip(*run_all(calls), strict=True)
+        for name, *gradients in zip(_PARAMS, *d_params, strict=True):
+            model.inc_grad(name, as_array(reduce(torch.add, gradients)))
+        return as_array(torch.cat(d_inputs))
 
-    return as_array(outputs), backprop
+    return as_array(torch.cat([outputs for outputs, _ in runs])), backprop
+
+
+def _run(
+    inputs: Tensor, params: Sequence[Tensor], is_train: bool
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Sequence[Tensor]]]]:
+    """Compute some rows, in a graph of their own."""
+    leaves = [array.detach().requires_grad_(is_train) for array in (inputs, *params)]
+    rows, W, b, G, shift = leaves
+    with torch.set_grad_enabled(is_train):
+        pieces = torch.addmm(b, rows, W.T).unflatten(1, (PIECES, -1))
+        outputs = torch.nn.functional.layer_norm(pieces.amax(1), G.shape, G, shift, EPSILON)
+
+    def backprop(d_outputs: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        d_rows, *d_params = torch.autograd.grad(outputs, leaves, d_outputs)
+        return d_rows, d_params
+
+    return outputs.detach(), backprop
 
 
 def _init(

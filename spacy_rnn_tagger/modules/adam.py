@@ -5,6 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.adam import adam
 
+from .isolation import room_beside
+
 # Torch has a fused kernel for CPUs since 2.4; before that it computes the same in more passes.
 _HAS_KERNEL = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4)
 
@@ -40,24 +42,25 @@ def adam_step(
         decay: The share of the weights that is lost after the step.
     """
     tensor = torch.from_numpy(weights)
-    adam(
-        [tensor],
-        [torch.from_numpy(gradient)],
-        [torch.from_numpy(mom1)],
-        [torch.from_numpy(mom2)],
-        [],
-        [torch.tensor(n_steps - 1.0)],  # torch counts the step itself
-        fused=_HAS_KERNEL,
-        amsgrad=False,
-        beta1=beta1,
-        beta2=beta2,
-        lr=learn_rate,
-        weight_decay=0.0,
-        eps=eps / (1.0 - beta2**n_steps) ** 0.5,
-        maximize=False,
-    )
-    if decay:
-        tensor.mul_(1.0 - decay)
+    with room_beside():
+        adam(
+            [tensor],
+            [torch.from_numpy(gradient)],
+            [torch.from_numpy(mom1)],
+            [torch.from_numpy(mom2)],
+            [],
+            [torch.tensor(n_steps - 1.0)],  # torch counts the step itself
+            fused=_HAS_KERNEL,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=learn_rate,
+            weight_decay=0.0,
+            eps=eps / (1.0 - beta2**n_steps) ** 0.5,
+            maximize=False,
+        )
+        if decay:
+            tensor.mul_(1.0 - decay)
 
 
 def move_average(average: NDArray[np.float32], weights: NDArray[np.float32], share: float) -> None:
@@ -68,4 +71,5 @@ def move_average(average: NDArray[np.float32], weights: NDArray[np.float32], sha
         weights: The weights. (S,)
         share: By which share of the difference.
     """
-    torch.from_numpy(average).lerp_(torch.from_numpy(weights), share)
+    with room_beside():
+        torch.from_numpy(average).lerp_(torch.from_numpy(weights), share)

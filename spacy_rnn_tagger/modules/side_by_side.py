@@ -6,11 +6,13 @@ and a kernel that has one thread doesn't wait for any.
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
 import torch
+
+from .isolation import host_threads, n_threads
 
 _Result = TypeVar("_Result")
 
@@ -18,7 +20,8 @@ _Result = TypeVar("_Result")
 def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
     """Make calls at the same time, if torch has a thread for each; else one after the other.
 
-    They must not depend on what is set for a thread, such as whether gradients are wanted.
+    The first call is made in the calling thread, whose caches have its input. The others must not
+    depend on what is set for a thread, such as whether gradients are wanted.
 
     Args:
         calls: The calls.
@@ -29,11 +32,18 @@ def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
     Raises:
         BaseException: What the first of the calls that fail raises.
     """
-    n_threads = torch.get_num_threads()
-    if len(calls) < 2 or n_threads < len(calls):
+    n_host = host_threads()
+    if len(calls) < 2 or n_host < len(calls):
         return run_one_by_one(calls)
-    pool = _get_pool(len(calls), n_threads)
-    return [future.result() for future in [pool.submit(call) for call in calls]]
+    share = n_host // len(calls)
+    pool = _get_pool(len(calls) - 1, share)
+    others = [pool.submit(call) for call in calls[1:]]
+    try:
+        with n_threads(share):
+            first = calls[0]()
+    finally:
+        wait(others)
+    return [first, *(other.result() for other in others)]
 
 
 def run_one_by_one(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
@@ -49,22 +59,22 @@ def run_one_by_one(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
 
 
 @cache
-def _get_pool(n_calls: int, n_threads: int) -> ThreadPoolExecutor:
-    """Start threads that share torch's threads. They wait without a cost between calls.
+def _get_pool(n_workers: int, share: int) -> ThreadPoolExecutor:
+    """Start threads that have `share` of torch's threads each. Between calls, they cost nothing.
 
     A process that was forked has one thread, and never comes here: see `modules.isolation`.
     """
-    ready = threading.Barrier(n_calls + 1)
+    ready = threading.Barrier(n_workers + 1)
 
     def take_share() -> None:
         torch.get_num_threads()  # a thread's first use of torch would undo the next line later
-        torch.set_num_threads(n_threads // n_calls)
+        torch.set_num_threads(share)
         ready.wait()
 
-    pool = ThreadPoolExecutor(n_calls, "spacy_rnn_tagger", initializer=take_share)
-    for _ in range(n_calls):
-        pool.submit(int)
-    ready.wait()
     # The number is one for each thread, but a thread that is new takes the one that was set last.
-    torch.set_num_threads(n_threads)
+    with n_threads(torch.get_num_threads()):
+        pool = ThreadPoolExecutor(n_workers, "spacy_rnn_tagger", initializer=take_share)
+        for _ in range(n_workers):
+            pool.submit(int)
+        ready.wait()
     return pool
