@@ -1,3 +1,9 @@
+import os
+
+# The processes that share the tests have one core each; torch reads this once, on import.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import fsspec
 import numpy as np
 import pytest
