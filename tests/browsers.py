@@ -5,6 +5,25 @@ from contextlib import contextmanager
 
 import pytest
 
+# The lowest contrast of a text that a selector finds with the paper (WCAG 2.2, 1.4.3).
+CONTRAST = """selector => {
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  return Math.min(...[...document.querySelectorAll(selector)].map((text) => {
+    const style = getComputedStyle(text);
+    const ink = light(text.closest("svg") ? style.fill : style.color);
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  }));
+}"""
+
+# Labels that a page has to escape, to wrap or to shorten.
+NAMES = [r"US$\frac{$", "_hidden <b>$x^2$ & co</b>", "name_without_a_space_" * 4, "A name " * 12]
+
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")
 

@@ -256,11 +256,14 @@ class Written:
 
 
 def entity_labels(nlp: Language) -> list[str]:
-    """List the labels that a pipeline's components may give to entities, sorted."""
+    """List the labels that a pipeline's components may write to entities, sorted."""
     labels: set[str] = set()
-    for name in nlp.pipe_names:
+    for name, pipe in nlp.pipeline:
         if "doc.ents" in nlp.get_pipe_meta(name).assigns:
-            labels.update(map(str, nlp.pipe_labels.get(name, ())))
+            own = set(map(str, nlp.pipe_labels.get(name, ())))
+            if isinstance(pipe, RNNEntityRecognizer):  # labels that it only knows stay silent
+                own -= set(pipe.tags.labels).difference(pipe.written_labels)
+            labels |= own
     return sorted(labels)
 
 

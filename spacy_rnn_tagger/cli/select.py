@@ -57,6 +57,12 @@ def select_cli(
         help="How much less a name counts once it was selected: from 0 to less than 1",
     ),
     near_duplicates: bool = NEAR_DUPLICATES,
+    exclude: list[str] = typer.Option(
+        [],
+        "--exclude",
+        help="Annotated data whose texts to leave out: a file or folder that convert reads. May be "
+        "repeated. Texts that differ in case, whitespace or punctuation alone count as the same",
+    ),
     format: str = typer.Option(
         "jsonl", "--format", "-f", help=f"Output format: {_FORMATS}; with --spans, jsonl or prodigy"
     ),
@@ -88,6 +94,7 @@ def select_cli(
             spans=spans,
             diversity=diversity,
             near_duplicates=near_duplicates,
+            exclude=exclude,
             format=format,
             component=component,
             lang=lang,
@@ -109,4 +116,5 @@ def select_cli(
         warn(f"Only {found.selected:,} of the requested {n:,} could be selected")
     selected = counted(found.selected, "question" if spans else "text")
     tokens, read = counted(found.tokens, "token"), counted(found.read, "record")
-    msg.good(f"{selected} ({tokens}) from {read}: {output}")
+    annotated = f", {found.excluded:,} of them annotated already" if exclude else ""
+    msg.good(f"{selected} ({tokens}) from {read}{annotated}: {output}")

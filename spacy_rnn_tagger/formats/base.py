@@ -77,11 +77,13 @@ class Writing:
         model: The name of the model, as annotation tools show it.
         from_name: The name of Label Studio's control tag, `<Labels>`.
         to_name: The name of Label Studio's object tag, `<Text>`.
+        predicts: Whether there is a model. Without one, no entities means that nobody looked.
     """
 
     model: str = ""
     from_name: str = "label"
     to_name: str = "text"
+    predicts: bool = True
 
 
 class Format:

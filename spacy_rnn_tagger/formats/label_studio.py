@@ -133,7 +133,9 @@ class LabelStudio(JSONFormat):
         if score is not None:
             prediction["score"] = round(score, DIGITS)
         data = {"text": text, "source": row["source"], "record": row["record"]}
-        task = {"data": data | {"meta": row["meta"]}, "predictions": [prediction]}
+        # The key makes the object a task, even if there is no prediction.
+        predictions = [prediction] if self._writing.predicts else []
+        task = {"data": data | {"meta": row["meta"]}, "predictions": predictions}
         to_json(task)  # fails here, for this record alone, if it can't be written
         return task
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..bulk.similarity import NearDuplicates, digest
@@ -126,7 +126,9 @@ class Pool:
             self._same.remove(key)
 
 
-def in_turn(candidates: Sequence[Candidate], diversity: float) -> Iterator[Candidate]:
+def in_turn(
+    candidates: Sequence[Candidate], diversity: float, before: Mapping[str, int] | None = None
+) -> Iterator[Candidate]:
     """Take candidates one by one, each time the one that is worth most beside those before it.
 
     A feature that was taken k times counts for (1 - diversity)^k of its weight, and a candidate for
@@ -136,11 +138,12 @@ def in_turn(candidates: Sequence[Candidate], diversity: float) -> Iterator[Candi
     Args:
         candidates: What there is.
         diversity: From 0, for the order of scores, to below 1.
+        before: How often each feature was taken before; never if None.
 
     Yields:
         The candidates.
     """
-    taken: Counter[str] = Counter()
+    taken = Counter(before)
 
     def worth(candidate: Candidate) -> float:
         whole = sum(weight for _, weight in candidate.features)
@@ -150,7 +153,9 @@ def in_turn(candidates: Sequence[Candidate], diversity: float) -> Iterator[Candi
         return candidate.score * left / whole
 
     ordered = sorted(candidates, key=lambda each: each.key, reverse=True)
-    heap = [(-each.score, place, 0) for place, each in enumerate(ordered)]
+    # Before anything is taken, a candidate is worth its score, and later never more.
+    seen_first = -1 if taken else 0
+    heap = [(-each.score, place, seen_first) for place, each in enumerate(ordered)]
     heapq.heapify(heap)
     n_taken = 0
     while heap:

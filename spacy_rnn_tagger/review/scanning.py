@@ -16,6 +16,7 @@ from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..runtime import one_core
 from . import novelty
 from .diversity import Candidate, Pool
+from .excluding import Excluded
 from .failed import Failures
 from .uncertainty import NAMES, TOKEN, Doubt, doubtful_spans, features, measure
 
@@ -51,11 +52,13 @@ class Scan:
         job: What is read.
         asked: What is selected.
         near: Whether near duplicates are left out.
+        excluded: Texts that are annotated already.
         failures: Gets the records that failed.
 
     Attributes:
         read: How many records were read.
         empty: How many have no word.
+        annotated: How many are annotated already.
         pool: The best ones.
     """
 
@@ -67,11 +70,12 @@ class Scan:
         asked: Asked,
         *,
         near: bool,
+        excluded: Excluded,
         failures: Failures,
     ) -> None:
         self._nlp, self._component, self._job, self._asked = nlp, component, job, asked
-        self._failures = failures
-        self.read = self.empty = 0
+        self._excluded, self._failures = excluded, failures
+        self.read = self.empty = self.annotated = 0
         self.pool = Pool(max(_CHOICE * asked.n, _LEAST), near=near)
 
     def run(self, *, progress: bool = False) -> None:
@@ -104,13 +108,17 @@ class Scan:
         with nlp.select_pipes(disable=after):
             tagged = tag_records(nlp, shard.records, size)
         self.read += len(tagged)
-        with_words = []
+        wanted = []
         for each in tagged:
-            if each.doc is not None and not any(not token.is_space for token in each.doc):
+            if each.doc is None:
+                continue
+            if all(token.is_space for token in each.doc):
                 self.empty += 1
-            elif each.doc is not None:
-                with_words.append(each)
-        for batch in minibatch(with_words, size):
+            elif each.doc.text in self._excluded:
+                self.annotated += 1
+            else:
+                wanted.append(each)
+        for batch in minibatch(wanted, size):
             for each, candidates in self._batch(file, batch):
                 words = words_of(each.record.text)
                 for candidate in candidates:

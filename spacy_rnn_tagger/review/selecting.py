@@ -1,6 +1,6 @@
 """Selecting what to annotate next."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from ..io import is_compressed, suffix_of
 from ..runtime import one_core
 from . import questions
 from .diversity import Candidate, in_turn
+from .excluding import Excluded, find_annotated
 from .failed import Failures
 from .scanning import Asked, Scan
 from .uncertainty import CONFIDENCE, MEASURES, TOKEN, UNITS
@@ -52,6 +53,7 @@ class Selected:
         duplicates: The number of candidates left out because a better one is nearly the same.
         failed: The number of records that failed.
         error_file: The file with the failed records and the reasons; None if there are none.
+        excluded: How many of the records are annotated already, or nearly repeat one that is.
     """
 
     selected: int
@@ -61,6 +63,7 @@ class Selected:
     duplicates: int
     failed: int
     error_file: str | None
+    excluded: int = 0
 
 
 def select(
@@ -74,6 +77,7 @@ def select(
     spans: bool = False,
     diversity: float = 0.5,
     near_duplicates: bool = True,
+    exclude: str | Path | Iterable[str | Path] = (),
     format: str = "jsonl",
     component: str | None = None,
     lang: str = "en",
@@ -100,7 +104,7 @@ def select(
 
     Without a pipeline, texts are selected greedily from a random sample: first those that have, for
     their length, the most rare words and capitalised words inside sentences. Each word counts for
-    less once it was selected.
+    less once it was selected, or if it is in a text that is annotated already (`exclude`).
 
     Args:
         model: The folder or package name of a pipeline with a component `rnn_ner`; None or "-" to
@@ -118,6 +122,12 @@ def select(
             than 1.
         near_duplicates: Whether to leave out texts that nearly repeat a selected one. This needs
             the extra `distill`.
+        exclude: Annotated data in any format that `convert` reads: a file or a folder, as a path or
+            a URL, or several of them. Texts that it contains are left out. Two texts are the same
+            if their letters and digits are; case, whitespace and punctuation don't count. With
+            `near_duplicates`, texts that nearly repeat an annotated one are left out too. Records
+            that `convert` leaves out by their answer, such as skipped tasks, are not annotated. An
+            answer about a single span counts for the whole text.
         format: The format to write, as for `annotate`; for questions about spans, "jsonl" or
             "prodigy".
         component: The name of the component, if the pipeline has several `rnn_ner`.
@@ -144,7 +154,8 @@ def select(
             is not installed.
         OSError: Texts or the pipeline can't be read, or the output can't be written.
         ValueError: A setting is not allowed, a file of the texts has no known format, the pipeline
-            can't be loaded or has no component `rnn_ner`, or there is nothing to select.
+            can't be loaded or has no component `rnn_ner`, annotated data is malformed or has no
+            annotated text, or there is nothing to select.
     """
     bare = model is None or str(model) == NO_MODEL
     if bare and spans:
@@ -181,6 +192,7 @@ def select(
     )
     if job.skipped:
         notify(job.skipped)
+    annotated = find_annotated(exclude, target, notify)
     if bare:
         with loading(f"the language '{lang}'"):
             nlp = spacy.blank(lang)
@@ -190,8 +202,12 @@ def select(
         nlp = job.load()
         name = _component(nlp, component, str(model))
     asked = Asked(n, by or CONFIDENCE, per, spans)
+    excluded = Excluded(near=near_duplicates)
+    excluded.read(nlp, annotated)
     with Failures() as failures:
-        scan = Scan(nlp, name, job, asked, near=near_duplicates, failures=failures)
+        scan = Scan(
+            nlp, name, job, asked, near=near_duplicates, excluded=excluded, failures=failures
+        )
         scan.run(progress=progress)
         candidates = scan.candidates()
         if not candidates:
@@ -200,13 +216,17 @@ def select(
                     texts=texts,
                     read=scan.read,
                     empty=scan.empty,
+                    excluded=scan.annotated,
                     failed=failures.count,
                     reasons=f"\n{listed(failures.reasons)}" if failures.reasons else "",
                 )
             )
-        writer = _Writer(nlp, job, asked, form.configured(job.writing(nlp)), failures)
+        own_form = form.configured(replace(job.writing(nlp), predicts=not bare))
+        writer = _Writer(nlp, job, asked, own_form, failures)
+        # What annotated texts taught a pipeline shows in its doubt; without one, in their words.
+        before = excluded.content if bare else None
         with one_core():
-            writer.take(in_turn(candidates, diversity))
+            writer.take(in_turn(candidates, diversity, before))
         failures.write(error_file)
         writer.write(target, entity_labels(nlp))
         return Selected(
@@ -217,6 +237,7 @@ def select(
             duplicates=scan.pool.duplicates,
             failed=failures.count,
             error_file=error_file if failures.count else None,
+            excluded=scan.annotated,
         )
 
 

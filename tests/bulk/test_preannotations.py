@@ -134,6 +134,25 @@ def test_label_studio_has_confidences_and_a_configuration(model, texts, tmp_path
         annotate(model, texts, tmp_path / "out", format="label-studio")
 
 
+def offered(folder):
+    view = ET.parse(folder / "label-studio.xml").getroot()
+    return [label.get("value") for label in view.iter("Label")]
+
+
+def test_only_labels_that_are_written_are_offered(model, texts, tmp_path):
+    """Those of any component: a label that one keeps silent may be written by another."""
+    nlp = spacy.load(model)
+    nlp.get_pipe("rnn_ner").output_labels = ["GPE"]
+    nlp.to_disk(tmp_path / "one")
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "FAC", "pattern": "Red Fort"}])
+    ruler.add_patterns([{"label": "ORG", "pattern": "Lima"}])
+    nlp.to_disk(tmp_path / "two")
+    for name, labels in (("one", ["GPE"]), ("two", ["FAC", "GPE", "ORG"])):
+        annotate(tmp_path / name, texts, tmp_path / f"{name}-out", format="label-studio")
+        assert offered(tmp_path / f"{name}-out") == labels
+
+
 def test_the_command_says_where_the_configuration_is(model, texts, tmp_path):
     done = command(model, texts, tmp_path / "out", "--format", "label-studio", "--to-name", "body")
     assert "label-studio.xml as the labelling interface" in " ".join(done.output.split())

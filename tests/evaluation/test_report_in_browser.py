@@ -8,26 +8,12 @@ from spacy.tokens import Span
 
 from spacy_rnn_tagger import report
 from spacy_rnn_tagger.evaluation.data import read_examples
-from tests.browsers import needs_chromium, watch
+from tests.browsers import CONTRAST, NAMES, needs_chromium, watch
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 pytestmark = needs_chromium
 
 # The contrast of two colours as WCAG 2 defines it, of all texts that match a selector, the least.
-CONTRAST = """selector => {
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number).map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const paper = light(getComputedStyle(document.body).backgroundColor);
-  return Math.min(...[...document.querySelectorAll(selector)].map((text) => {
-    const style = getComputedStyle(text);
-    const ink = light(text.closest("svg") ? style.fill : style.color);
-    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-  }));
-}"""
-
 SIZES = """all => all.map((text) => text.getBoundingClientRect())
   .map((box) => Math.max(box.height, box.width))"""  # a rotated text is as high as it is wide
 
@@ -123,7 +109,6 @@ def test_docs_are_filtered(open_page, figures):
 
 
 # What would be a formula, markup, hidden in a legend, or too wide.
-NAMES = [r"US$\frac{$", "_hidden <b>$x^2$ & co</b>", "name_without_a_space_" * 4, "A name " * 12]
 
 
 @pytest.fixture(scope="module")

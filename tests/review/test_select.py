@@ -14,6 +14,8 @@ from spacy_rnn_tagger import select
 from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.formats import storage
 from spacy_rnn_tagger.formats.corpus import read_docs
+from spacy_rnn_tagger.formats.label_studio import LabelStudio
+from spacy_rnn_tagger.formats.sample import Sample
 from spacy_rnn_tagger.review import scanning
 from spacy_rnn_tagger.review.uncertainty import MEASURES
 from spacy_rnn_tagger.training.converting import convert
@@ -225,6 +227,15 @@ class TestRawText:
         assert all(row["entities"] == [] for row in rows(path))
         assert any("kaiser bridge" in row["meta"]["select_why"] for row in rows(path))
 
+    def test_there_is_no_prediction(self, texts, tmp_path):
+        """A task without a model has none, rather than one that finds nothing."""
+        path = tmp_path / "out.json"
+        select("-", texts, path, n=3, format="label-studio")
+        tasks = json.loads(path.read_text("utf-8"))
+        assert [task["predictions"] for task in tasks] == [[]] * 3
+        assert "score" not in path.read_text().replace("select_score", "")
+        assert LabelStudio().recognises(Sample.of(str(path)))
+
     def test_covered_names_count_less(self, tmp_path):
         lines = [f"{i} times we went to Quito and Lima." for i in range(20)]
         lines += ["4 times we went to Oslo.", "5 times we went to Kyoto."]
@@ -238,6 +249,165 @@ class TestRawText:
         (tmp_path / "in.txt").write_text("\n".join(lines))
         select(None, tmp_path / "in.txt", tmp_path / "out.jsonl", n=1)
         assert texts_of(tmp_path / "out.jsonl") == ["zebra three four"]
+
+
+def as_export(text, tool):
+    """A text as it is in annotated data: the content of a file of that tool."""
+    entity = {"start": 0, "end": len(text), "label": "FAC"}
+    task = {"id": 1, "data": {"text": text}}
+    result = [{"type": "labels", "to_name": "text", "value": {"start": 0, "end": 1, "labels": []}}]
+    if tool == "label-studio.json":
+        return json.dumps([task | {"annotations": [{"completed_by": 1, "result": result}]}])
+    if tool == "doccano.jsonl":
+        return json.dumps({"text": text, "label": [[0, 1, "FAC"], [0, 2, "GPE"]]})  # they overlap
+    if tool == "conll.conll":
+        return "".join(f"{token.text} O\n" for token in spacy.blank("en")(text))
+    if tool == "inline.txt":
+        return text
+    answer = "reject" if tool == "no.jsonl" else "accept"
+    return json.dumps({"text": text, "spans": [entity], "answer": answer, "_is_binary": True})
+
+
+class TestExcluded:
+    """Texts that are annotated already, and what is selected besides them."""
+
+    @pytest.mark.parametrize(
+        "tool",
+        ["label-studio.json", "doccano.jsonl", "prodigy.jsonl", "no.jsonl", "conll.conll",
+         "inline.txt"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("raw", [True, False])
+    def test_exports_of_any_tool(self, evaluated, texts, tmp_path, tool, raw):
+        source, path = tmp_path / tool, tmp_path / "out.jsonl"
+        source.write_text(as_export(COPIED, tool))
+        model = "-" if raw else evaluated / "model"
+        found = select(model, texts, path, n=200, exclude=source)
+        assert found.excluded == 50 and found.read == 110
+        assert COPIED not in texts_of(path)
+        assert select(model, texts, path, n=200).excluded == 0
+        assert COPIED in texts_of(path)
+
+    def test_folders_and_urls(self, evaluated, texts, tmp_path, memory):
+        """The output of the last run is in the folder, but is no annotated data."""
+        known = texts.read_text().splitlines()[:2]
+        (tmp_path / "one.txt").write_text(known[0])
+        storage.write("memory://known/two.txt", known[1].encode())
+        path = tmp_path / "out.jsonl"
+        for _ in range(2):
+            found = select(
+                evaluated / "model", texts, path, spans=True, near_duplicates=False,
+                exclude=(each for each in (tmp_path, "memory://known")),
+            )  # fmt: skip
+            assert found.excluded == 2 and not set(known) & set(texts_of(path))
+        (tmp_path / "notes.pdf").write_text("")
+        with pytest.warns(UserWarning, match="notes.pdf"):
+            select(evaluated / "model", texts, path, n=1, exclude=tmp_path)
+
+    def test_rounds_have_nothing_in_common(self, evaluated, texts, tmp_path):
+        """Three rounds, the first two of which are excluded, one converted and one as it was."""
+        chosen, options = [], []
+        for number in range(3):
+            path = tmp_path / f"{number}.jsonl"
+            arguments = (evaluated / "model", texts, path, "--n", 8, "--exact-duplicates")
+            done = run(*arguments, *options)
+            assert done.exit_code == 0, done.output
+            lines = texts.read_text().splitlines()
+            known = sum(line in chosen for line in lines)
+            said = re.findall(r", (\d+) of them annotated already", " ".join(done.output.split()))
+            assert said == ([str(known)] if options else []), done.output
+            chosen += texts_of(path)
+            if not number:
+                convert(path, path.with_suffix(".spacy"), allow_empty=True)
+                path = path.with_suffix(".spacy")
+            options += ["--exclude", path]
+        assert len(set(chosen)) == len(chosen) == 24
+
+    def test_the_same_but_for_case_punctuation_and_space(self, evaluated, tmp_path):
+        lines = [COPIED, "Don't go  to Lima", "¿¡ 👍", "?! 👎", "We saw Lima"]
+        (tmp_path / "in.txt").write_text("\n".join(lines))
+        known = [f" {COPIED.upper()}\n", "Do n't go to Lima!", "¿¡  👍"]
+        rows = (json.dumps({"text": text, "entities": []}) + "\n" for text in known)
+        (tmp_path / "known.jsonl").write_text("".join(rows))
+        path = tmp_path / "out.jsonl"
+        found = select(
+            evaluated / "model", tmp_path / "in.txt", path, exclude=tmp_path / "known.jsonl"
+        )
+        assert sorted(texts_of(path)) == ["?! 👎", "We saw Lima"] and found.excluded == 3
+
+    def test_near_copies(self, evaluated, tmp_path):
+        long = " ".join(f"On day {i} they had {i} letters from Lima or Quito." for i in range(9))
+        (tmp_path / "in.txt").write_text(f"{long} Amen.\n" + "\n".join(sentences(4)))
+        (tmp_path / "known.jsonl").write_text(json.dumps({"text": long, "entities": []}))
+        for near, excluded in ((True, 1), (False, 0)):
+            path = tmp_path / "out.jsonl"
+            found = select(
+                evaluated / "model", tmp_path / "in.txt", path, near_duplicates=near,
+                exclude=[tmp_path / "known.jsonl"],
+            )  # fmt: skip
+            assert found.excluded == excluded and found.selected == 5 - excluded
+
+    def test_names_that_were_covered_count_less(self, tmp_path):
+        lines = ["Off they went to Quito at last.", "Off they went to Kyoto at last."]
+        (tmp_path / "in.txt").write_text("\n".join(lines))
+        path = tmp_path / "out.jsonl"
+        for town, other in (("Quito", "Kyoto"), ("Kyoto", "Quito")):
+            row = {"text": f"The king of {town} wrote.", "entities": []}
+            (tmp_path / "known.jsonl").write_text(json.dumps(row))
+            select("-", tmp_path / "in.txt", path, n=1, exclude=str(tmp_path / "known.jsonl"))
+            assert other in texts_of(path)[0]
+
+    def test_texts_that_are_too_long_for_the_pipeline(self, evaluated, texts, tmp_path):
+        row = {"text": "A long text. " * 30, "entities": []}
+        (tmp_path / "known.jsonl").write_text(json.dumps(row))
+        path = tmp_path / "out.jsonl"
+        found = select(
+            evaluated / "model", texts, path, max_length=100, exclude=tmp_path / "known.jsonl"
+        )
+        assert found.excluded == found.failed == 0 and found.selected
+
+    def test_wrong_data(self, evaluated, texts, tmp_path, monkeypatch):
+        monkeypatch.setattr(scanning.Scan, "run", lambda *_, **__: pytest.fail("it read the texts"))
+        task = {"data": {"text": "Lima"}, "predictions": []}
+        files = {
+            "cut.jsonl": '{"text": "Delhi',
+            "tasks.json": json.dumps([task] * 3),
+            "beyond.jsonl": '{"text": "Delhi", "entities": [[0, 50, "GPE"]]}',
+            "cut.spacy": "\x78cut",
+            "what.doc": "Delhi",
+            "out.jsonl": '{"text": "Delhi", "entities": []}',
+        }
+        for name, content in files.items():
+            (tmp_path / name).write_text(content)
+        (tmp_path / "bytes.jsonl").write_bytes(b'{"text": "\xff", "entities": []}')
+        (tmp_path / "folder").mkdir()
+        out = tmp_path / "out.jsonl"
+        cases = {
+            "cut.jsonl": "cut.jsonl, line 1",
+            "tasks.json": "has no annotated text to leave out (records left out: not annotated 3)",
+            "beyond.jsonl": "beyond.jsonl, line 1",
+            "cut.spacy": "cut.spacy",
+            "what.doc": "what.doc",
+            "out.jsonl": "is both the annotated data to leave out and the output",
+            "bytes.jsonl": "bytes.jsonl, line 1",
+            "folder": "folder",
+            "absent.jsonl": "absent.jsonl does not exist",
+        }
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        for name, message in cases.items():
+            done = run(evaluated / "model", texts, out, "--exclude", tmp_path / name)
+            assert done.exit_code == 1 and message in " ".join(done.output.split()), done.output
+            assert "Nothing was selected" in done.output
+            assert before == {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+
+    def test_nothing_is_left(self, evaluated, tmp_path):
+        (tmp_path / "in.txt").write_text("\n".join(sentences(4)))
+        select(evaluated / "model", tmp_path / "in.txt", tmp_path / "one.jsonl")
+        done = run(
+            evaluated / "model", tmp_path / "in.txt", tmp_path / "two.jsonl",
+            "--exclude", tmp_path / "one.jsonl",
+        )  # fmt: skip
+        assert done.exit_code == 1 and "annotated already: 4;" in " ".join(done.output.split())
+        assert not (tmp_path / "two.jsonl").exists()
 
 
 @spacy.Language.component("select_fails_on_kyoto")

@@ -16,7 +16,7 @@ class ReviewErrors:
     )
     RNN504 = (
         "There is nothing to select in {texts}. Records read: {read:,}; without a word: "
-        "{empty:,}; failed: {failed:,}.{reasons}"
+        "{empty:,}; annotated already: {excluded:,}; failed: {failed:,}.{reasons}"
     )
     RNN505 = (
         "{name} can't be written, because web servers are only read. Name a path, or a URL of a "
@@ -33,4 +33,13 @@ class ReviewErrors:
     RNN508 = (
         "{folds} folds need at least {needed} different docs, but the data has {found}. Use fewer "
         "folds, or 0 if the pipeline was not trained on this data."
+    )
+    # texts that select leaves out
+    RNN509 = (
+        "{source} has no annotated text to leave out{found}. Name annotated data, such as the "
+        "export of an annotation tool, or the file that convert made of it."
+    )
+    RNN510 = (
+        "{path} is both the annotated data to leave out and the output, which would replace it. "
+        "Choose another name for the output."
     )
