@@ -21,6 +21,7 @@ from ..bulk.job import Counts
 from ..bulk.sources import find_inputs
 from ..errors import Errors, described, listed
 from ..errors.wording import counted
+from ..evaluation.figures import Row
 from ..evaluation.running import find_component
 from ..io import check_folder, write_whole
 from ..pipeline.folders import load_pipeline, run_code, write_pipeline
@@ -34,8 +35,8 @@ from .replacing import blank_like, replace_component
 from .settings import Settings
 from .teachers import (
     Taught,
+    Teacher,
     TeacherJob,
-    can_give_posteriors,
     needed_pipes,
     read_annotated,
     read_taught,
@@ -85,8 +86,9 @@ class Distillation:
         return self._conclude(silver, student)
 
     def _note(self, note: str) -> None:
-        self._notes.append(note)
-        self._notify(note)
+        if note not in self._notes:
+            self._notes.append(note)
+            self._notify(note)
 
     def _begin(self) -> None:
         """Record what the output depends on, or compare it with an earlier record.
@@ -149,6 +151,15 @@ class Distillation:
         return load_pipeline(self._settings.teachers[0])
 
     @cached_property
+    def _teachers(self) -> list[Teacher]:
+        """What has to be known of each teacher, none of which stays in memory but the first."""
+        settings = self._settings
+        return [
+            Teacher.of(load_pipeline(name) if i else self._teacher, name, settings.component)
+            for i, name in enumerate(settings.teachers)
+        ]
+
+    @cached_property
     def _base(self) -> Path:
         """A blank pipeline with the teacher's tokenizer and norms, from which a student starts."""
         path = self._settings.output / "base"
@@ -182,13 +193,11 @@ class Distillation:
             return "a span group has none"
         if settings.belief.min_confidence:
             return "min_confidence leaves out entities, and not probabilities"
-        known: set[str] = set()
-        for name in settings.teachers:
-            nlp = self._teacher if name == settings.teachers[0] else load_pipeline(name)
-            if not can_give_posteriors(nlp, settings.component):
+        for teacher in self._teachers:
+            if teacher.labels is None:
+                name = teacher.description["name"]
                 return f"the entities of {name} are not those of a component rnn_ner"
-            pipe = _own_component(nlp, settings.component)
-            known.update(pipe.tags.labels)
+        known = {label for teacher in self._teachers for label in teacher.labels or ()}
         trust = settings.belief.trust
         if trust is not None and not known <= trust:
             untrusted = ", ".join(sorted(known - trust))
@@ -234,9 +243,15 @@ class Distillation:
         return pool
 
     def _choose(self, number: int) -> None:
-        """Write the texts of a round, unless they are written."""
+        """Write the texts of a round, and notes about what is left out, unless they are written."""
         settings = self._settings
-        if settings.texts is None or self._texts(number).exists():
+        notes = self._round(0) / "notes.json"
+        if settings.texts is None:
+            return
+        if self._texts(number).exists():
+            # A folder that an earlier release began has none.
+            for note in json.loads(notes.read_text("utf-8")) if notes.exists() else ():
+                self._note(note)
             return
         places = self._pool.places
         n_docs = min(settings.n_docs or len(places), len(places))
@@ -263,6 +278,8 @@ class Distillation:
         texts = [
             (place, record, part.get(place, TRAIN)) for place, record in self._pool.read(chosen)
         ]
+        if number == 0:
+            write_whole(notes, json.dumps(self._notes, indent=1).encode())
         pools.write_texts(str(self._texts(number)), texts)
 
     def _least_sure(self, folder: Path, places: Sequence[Place], n: int) -> list[Place]:
@@ -437,18 +454,11 @@ class Distillation:
 
     def _made(self, silver: Silver) -> dict[str, Any]:
         """List how the student was made."""
-        from .card import describe_teacher
-
         settings = self._settings
         trust = settings.belief.trust
-        teachers = [{"name": settings.teachers[0], "component": None}]
+        teachers: list[Row] = [{"name": settings.teachers[0], "component": None}]
         if settings.texts is not None:
-            teachers = [
-                describe_teacher(
-                    load_pipeline(name) if i else self._teacher, name, settings.component
-                )
-                for i, name in enumerate(settings.teachers)
-            ]
+            teachers = [teacher.description for teacher in self._teachers]
         config = load_config(settings.output / "config.cfg", interpolate=True)
         return {
             "teachers": teachers,

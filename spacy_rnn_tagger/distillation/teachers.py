@@ -15,11 +15,13 @@ from ..bulk.job import Job
 from ..bulk.similarity import digest, words_of
 from ..errors import Errors
 from ..evaluation.data import annotated_docs
+from ..evaluation.figures import Row
 from ..evaluation.running import find_component
 from ..formats import storage
 from ..formats.docbin import RECORD
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..pipeline.span_groups import confidences, spans_with_confidence
+from .card import describe_teacher
 from .texts import part_of_each
 
 # The group in which a teacher that is an `rnn_ner` writes its posteriors, and the lowest of them.
@@ -88,23 +90,33 @@ def needed_pipes(nlp: Language, component: str) -> list[str]:
     ]
 
 
-def can_give_posteriors(nlp: Language, component: str | None) -> bool:
-    """Tell whether the entities of a pipeline are those of a component `rnn_ner`.
+@dataclass(frozen=True)
+class Teacher:
+    """What has to be known of a teacher when it isn't loaded.
 
-    Args:
-        nlp: The pipeline.
-        component: The component that teaches; the whole pipeline if None.
-
-    Raises:
-        ValueError: There are several such components, and none is named.
+    Attributes:
+        description: Its name, meta data and component, for the report.
+        labels: The labels of its component `rnn_ner`; None if its entities are not those of such a
+            component, so that it has no posteriors.
     """
-    if component is not None:
-        return component in nlp.pipe_names and isinstance(
-            nlp.get_pipe(component), RNNEntityRecognizer
-        )
-    own = find_component(nlp)
-    # A component after it may have changed doc.ents.
-    return own is not None and nlp.pipe_names[-1] == own
+
+    description: Row
+    labels: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, nlp: Language, name: str, component: str | None) -> "Teacher":
+        """Describe a pipeline.
+
+        Args:
+            nlp: The pipeline.
+            name: The name or folder that it was loaded by.
+            component: The component that teaches; None for the whole pipeline.
+        """
+        ours = {key: pipe for key, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)}
+        # Another component may have set entities before, or may change them afterwards.
+        own = component or (nlp.pipe_names[-1] if len(ours) == 1 else None)
+        labels = ours[own].tags.labels if own in ours else None
+        return cls(describe_teacher(nlp, name, component), labels)
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,31 @@ def test_a_killed_run_continues_and_annotates_nothing_twice(teacher, texts, tmp_
     assert "report.html" in result.stdout
 
 
+def test_a_resumed_run_reports_what_the_first_one_left_out(teacher, texts, tmp_path, monkeypatch):
+    content = texts.read_text("utf-8")
+    twice = tmp_path / "twice.txt"
+    twice.write_text(content + "\n" + content.splitlines()[0], "utf-8")
+
+    def distilled():
+        return distill(
+            teacher, twice, tmp_path / "out", steps=9, n_docs=400, rounds=2, near_duplicates=False
+        )
+
+    notes = ["Left out: 1 duplicate text", "Only 300 different texts found"]
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match=notes[0]):
+        patch.setattr(steps, "train", dying)
+        with pytest.raises(KeyboardInterrupt):
+            distilled()
+    with pytest.warns(UserWarning, match=notes[0]):
+        report = distilled()
+    for note in notes:
+        assert sum(found.startswith(note) for found in report["notes"]) == 1
+
+
+def dying(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 def test_the_teacher_fails_on_some_texts(texts, tmp_path):
     nlp = rules()
     nlp.add_pipe("test_distilling_fails")

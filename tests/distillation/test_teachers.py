@@ -9,8 +9,8 @@ from spacy.training import Example
 
 from spacy_rnn_tagger.bulk.annotating import run
 from spacy_rnn_tagger.distillation.teachers import (
+    Teacher,
     TeacherJob,
-    can_give_posteriors,
     needed_pipes,
     read_annotated,
     read_taught,
@@ -167,13 +167,19 @@ def test_several_teachers_are_averaged(tmp_path):
 
 
 def test_posteriors_need_a_network_at_the_end():
-    assert can_give_posteriors(network(), None)
-    assert not can_give_posteriors(rules(), None)
+    def teaches_posteriors(nlp, component):
+        return Teacher.of(nlp, "teacher", component).labels is not None
+
+    assert teaches_posteriors(network(), None)
+    assert not teaches_posteriors(rules(), None)
     changed = network()
     changed.add_pipe("entity_ruler")
-    assert not can_give_posteriors(changed, None)
-    assert can_give_posteriors(changed, "rnn_ner")
-    assert not can_give_posteriors(changed, "entity_ruler")
+    assert not teaches_posteriors(changed, None)
+    assert teaches_posteriors(changed, "rnn_ner")
+    assert not teaches_posteriors(changed, "entity_ruler")
+    both = network()
+    both.add_pipe("rnn_ner", name="second")  # doc.ents has the entities of both
+    assert not teaches_posteriors(both, None) and teaches_posteriors(both, "rnn_ner")
 
 
 def test_another_component_is_another_job(tmp_path):
