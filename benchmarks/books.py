@@ -7,9 +7,10 @@ paragraphs of a book.
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import typer
 
 _LEAST = 100  # words in a record, except at a book's end
 _BLANK = re.compile(r"\n\s*\n")
@@ -39,13 +40,16 @@ def records(text: str) -> Iterator[str]:
         yield "\n\n".join(kept)
 
 
-def main(folder: str, output: str) -> None:
+def main(
+    folder: Path = typer.Argument(..., help="A folder of *.txt", exists=True, file_okay=False),
+    output: Path = typer.Argument(..., help="The file to write, *.jsonl"),
+) -> None:
     """Write the records of all books in a folder."""
-    with Path(output).open("w", encoding="utf-8") as file:
-        for path in sorted(Path(folder).glob("*.txt")):
+    with output.open("w", encoding="utf-8") as file:
+        for path in sorted(folder.glob("*.txt")):
             for text in records(path.read_text("utf-8", errors="replace")):
                 file.write(json.dumps({"text": text, "book": path.stem}) + "\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -29,12 +29,16 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 assert set(spacy_rnn_tagger.__all__) <= set(dir(spacy_rnn_tagger))
 assert not heavy & sys.modules.keys(), "dir() has imported something"
 """
-# On a machine without the extras and without torch, the names are there all the same.
+# On a machine without the extras and without torch, names and commands are there all the same.
 BARE = """
 import sys
-absent = ("torch", "scipy", "matplotlib", "onnx", "onnxruntime", "ray", "pyarrow", "ijson")
+absent = (
+    *("torch", "scipy", "matplotlib", "datasketch"),
+    *("onnx", "onnxruntime", "ray", "pyarrow", "ijson"),
+)
 sys.modules.update(dict.fromkeys(absent))
 from spacy_rnn_tagger import *
+import spacy_rnn_tagger.cli  # spaCy's own commands load it as well
 assert callable(report) and callable(calibrate) and callable(export)
 """
 

@@ -20,23 +20,6 @@ _FACTS = (
 )
 
 
-def describe_teacher(nlp: Language, name: str, component: str | None = None) -> Row:
-    """Describe a teacher as reports and cards name it.
-
-    Args:
-        nlp: Its pipeline.
-        name: The name or folder that it was loaded by.
-        component: The component that taught; None for the whole pipeline.
-
-    Returns:
-        Its `name`, `version`, `license`, `author` and `url` (None where its meta data has none),
-        and the `component`.
-    """
-    meta = nlp.meta
-    about = {key: meta.get(key) or None for key in ("version", "license", "author", "url")}
-    return {"name": name, **about, "component": component}
-
-
 def fill_card(student: Language, report: Row) -> None:
     """Fill in the student's meta data from the report on its distillation.
 

@@ -47,7 +47,7 @@ def build_report(
 
     Args:
         student: The student's name.
-        made: How it was made: `teachers` (as `card.describe_teacher` describes them), `texts`,
+        made: How it was made: `teachers` (as `teachers.Teacher` describes them), `texts`,
             `n_docs`, `n_tokens`, `trust` (None for all labels), `min_confidence`, `rounds`,
             `steps`, `gold`, `date`; and whatever else is to be shown. Versions are added.
         agreement: What `comparing.find_agreement` returned; None if nothing was held out.

@@ -21,7 +21,6 @@ from ..bulk.job import Counts
 from ..bulk.sources import find_inputs
 from ..errors import Errors, described, listed
 from ..errors.wording import counted
-from ..evaluation.figures import Row
 from ..evaluation.running import find_component
 from ..io import check_folder, write_whole
 from ..pipeline.folders import load_pipeline, run_code, write_pipeline
@@ -456,7 +455,7 @@ class Distillation:
         """List how the student was made."""
         settings = self._settings
         trust = settings.belief.trust
-        teachers: list[Row] = [{"name": settings.teachers[0], "component": None}]
+        teachers: list[dict[str, Any]] = [{"name": settings.teachers[0], "component": None}]
         if settings.texts is not None:
             teachers = [teacher.description for teacher in self._teachers]
         config = load_config(settings.output / "config.cfg", interpolate=True)

@@ -15,13 +15,11 @@ from ..bulk.job import Job
 from ..bulk.similarity import digest, words_of
 from ..errors import Errors
 from ..evaluation.data import annotated_docs
-from ..evaluation.figures import Row
 from ..evaluation.running import find_component
 from ..formats import storage
 from ..formats.docbin import RECORD
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..pipeline.span_groups import confidences, spans_with_confidence
-from .card import describe_teacher
 from .texts import part_of_each
 
 # The group in which a teacher that is an `rnn_ner` writes its posteriors, and the lowest of them.
@@ -95,16 +93,17 @@ class Teacher:
     """What has to be known of a teacher when it isn't loaded.
 
     Attributes:
-        description: Its name, meta data and component, for the report.
+        description: How reports and cards name it: its `name`, `version`, `license`, `author` and
+            `url` (None where its meta data has none), and the `component`.
         labels: The labels of its component `rnn_ner`; None if its entities are not those of such a
             component, so that it has no posteriors.
     """
 
-    description: Row
+    description: dict[str, Any]
     labels: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, nlp: Language, name: str, component: str | None) -> "Teacher":
+    def of(cls, nlp: Language, name: str, component: str | None = None) -> "Teacher":
         """Describe a pipeline.
 
         Args:
@@ -116,7 +115,9 @@ class Teacher:
         # Another component may have set entities before, or may change them afterwards.
         own = component or (nlp.pipe_names[-1] if len(ours) == 1 else None)
         labels = ours[own].tags.labels if own in ours else None
-        return cls(describe_teacher(nlp, name, component), labels)
+        meta = nlp.meta
+        about = {key: meta.get(key) or None for key in ("version", "license", "author", "url")}
+        return cls({"name": name, **about, "component": component}, labels)
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,7 @@ def _check_held_out(nlp: Language, examples: Sequence[Example], data: str) -> li
         )
     if known.absent:
         notes.append(
-            f"{data} was not compared with {' and '.join(known.absent)}. Make sure that it was "
-            "held out."
+            f"{data} was not compared with {'; nor with '.join(known.absent)}. Make sure that it "
+            "was held out."
         )
     return notes

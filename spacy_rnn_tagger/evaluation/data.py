@@ -76,13 +76,19 @@ def annotated_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
         AnnotationError: Annotated text is malformed, or its format is not known.
         OSError: There is no such path, or a file can't be read.
     """
-    return read_docs(nlp, _corpora(str(path)) or corpus_files(path))
+    return read_docs(nlp, corpora_at(str(path)) or corpus_files(path))
 
 
-def _corpora(name: str) -> list[str]:
+def corpora_at(name: str) -> list[str]:
     """List what `spacy train` would read: a file, or all files below a folder except hidden ones.
 
     A folder may hold the texts that they were converted from.
+
+    Args:
+        name: A path or a URL.
+
+    Returns:
+        The names of the corpora; none if the data has yet to be converted.
     """
     if not storage.is_folder(name):
         return [name] if by_suffix(name, Role.CORPUS) and storage.is_file(name) else []

@@ -4,8 +4,8 @@ import spacy
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
-from spacy_rnn_tagger.distillation.card import describe_teacher
 from spacy_rnn_tagger.distillation.page import build_report
+from spacy_rnn_tagger.distillation.teachers import Teacher
 from tests.conftest import eager
 
 RULES = [
@@ -73,7 +73,7 @@ def entities(nlp, texts=TEXTS):
 
 def made(teacher, **facts):
     return {
-        "teachers": [describe_teacher(teacher, "en_rules", "ner")],
+        "teachers": [Teacher.of(teacher, "en_rules", "ner").description],
         "texts": "books",
         "n_docs": 6,
         "n_tokens": 52,

@@ -7,9 +7,10 @@ import spacy.cli
 from spacy.cli.info import info
 from spacy.cli.package import generate_readme
 
-from spacy_rnn_tagger.distillation.card import describe_teacher, fill_card
+from spacy_rnn_tagger.distillation.card import fill_card
 from spacy_rnn_tagger.distillation.comparing import compare_on_gold, find_agreement
 from spacy_rnn_tagger.distillation.measuring import measure
+from spacy_rnn_tagger.distillation.teachers import Teacher
 from tests.distillation.pairs import TEXTS, guessing, reported, rules
 
 
@@ -107,8 +108,9 @@ def test_without_figures_there_are_no_scores():
 def test_several_teachers_are_all_named():
     found = reported(None)
     found["made"]["teachers"] = [
-        describe_teacher(teacher(), "seed-1"), describe_teacher(rules(), "seed-2", "ner"),
-    ]  # fmt: skip
+        Teacher.of(teacher(), "seed-1").description,
+        Teacher.of(rules(), "seed-2", "ner").description,
+    ]
     student = guessing()
     fill_card(student, found)
     assert student.meta["distillation"]["teacher"] == ["seed-1 1.2.0", "seed-2 0.0.0"]

@@ -303,6 +303,17 @@ class TestExcluded:
         with pytest.warns(UserWarning, match="notes.pdf"):
             select(evaluated / "model", texts, path, n=1, exclude=tmp_path)
 
+    def test_a_folder_of_corpora(self, evaluated, texts, tmp_path):
+        """As `convert` and `spacy train` have it, in any depth, with the texts beside it."""
+        nlp = spacy.blank("en")
+        folder = tmp_path / "corpus"
+        (folder / "train").mkdir(parents=True)
+        known = texts.read_text().splitlines()[:2]
+        DocBin(docs=map(nlp, known)).to_disk(folder / "train" / "round.spacy")
+        path = tmp_path / "out.jsonl"
+        found = select(evaluated / "model", texts, path, near_duplicates=False, exclude=str(folder))
+        assert found.excluded == 2 and not set(known) & set(texts_of(path))
+
     def test_rounds_have_nothing_in_common(self, evaluated, texts, tmp_path):
         """Three rounds, the first two of which are excluded, one converted and one as it was."""
         chosen, options = [], []
