@@ -66,6 +66,19 @@ def test_vectors_make_the_config_with_vectors():
     assert created.to_str(interpolate=False) == read("rnn_ner_vectors")
 
 
+def test_vectors_that_are_not_there_are_named(tmp_path, vectors):
+    path = tmp_path / "config.cfg"
+    for name, options in (
+        ("corpus/glove", ["-c", "places"]),
+        ("no_vectors", ["--vectors", "no_vectors"]),
+    ):
+        done = run(path, *options, "--force")
+        assert done.exit_code == 0
+        assert f"word vectors from {name}, which is neither" in " ".join(done.output.split())
+    for options in (["--vectors", vectors], []):
+        assert "neither" not in run(path, *options, "--force").output
+
+
 @pytest.mark.parametrize("name", ["rnn_pos", "rnn_sentiment"])
 def test_vectors_are_switched_on_wherever_the_embed_is(name):
     embed = "components.tok2vec.model.embed.include_static_vectors"

@@ -74,7 +74,9 @@ def convert_cli(
         "auto", "--offsets", help=f"How offsets count emoji: {_one_of(OFFSETS)}"
     ),
     report: str = typer.Option(
-        None, "--report", help="File for a list of everything dropped, changed or left missing"
+        None,
+        "--report",
+        help="File for a list of what was dropped, changed or left missing because of a problem",
     ),
 ) -> None:
     """Convert annotated text to a .spacy file.

@@ -118,7 +118,7 @@ def distill_cli(
     folder OUTPUT then contains the student in training/model-best, a config that repeats the
     training, and a report.
     """
-    with failures("Not distilled"):
+    with failures("Not distilled", extra="distill"):
         found = distill(
             [name.strip() for name in teacher.split(",")],
             None if texts == _NONE else texts,

@@ -26,7 +26,7 @@ _EXTRAS = {
 
 
 @contextmanager
-def failures(title: str) -> Iterator[None]:
+def failures(title: str, extra: str | None = None) -> Iterator[None]:
     """Report wrong use in a message on standard error, and exit with status 1.
 
     If a package is missing, or the error wraps one about a missing package, the message tells how
@@ -34,6 +34,8 @@ def failures(title: str) -> Iterator[None]:
 
     Args:
         title: What did not happen; the first line of the message.
+        extra: The extra that has all packages of the command; by default, the message names the
+            extra that has the missing package.
 
     Yields:
         Once, for the command to do its work.
@@ -48,7 +50,7 @@ def failures(title: str) -> Iterator[None]:
     except Exception as error:
         package = _missing_package(error)
         if package is not None:
-            message = Errors.RNN222.format(package=package, source=_source(package))
+            message = Errors.RNN222.format(package=package, source=_source(package, extra))
         elif isinstance(error, MemoryError):
             message = described(error)
         elif isinstance(error, (ImportError, OSError, RuntimeError, ValueError)):
@@ -80,5 +82,8 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _source(package: str) -> str:
-    return f"'spacy-rnn-tagger[{_EXTRAS[package]}]'" if package in _EXTRAS else package
+def _source(package: str, extra: str | None) -> str:
+    """Say what to install. A teacher, for example, may need a package that no extra has."""
+    if package not in _EXTRAS:
+        return package
+    return f"'spacy-rnn-tagger[{extra or _EXTRAS[package]}]'"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import typer
+from spacy.util import is_package
 from thinc.api import Config
 from wasabi import msg
 
@@ -62,6 +63,13 @@ def init_config_cli(
         warn(
             f"[corpora.train.augmenter] reads {', '.join(missing)}. Write these files, one name "
             "per line, or replace the block with augmenter = null in [corpora.train]."
+        )
+    own_vectors = created["paths"]["vectors"]
+    if own_vectors and not Path(own_vectors).exists() and not is_package(own_vectors):
+        warn(
+            f"[paths] reads word vectors from {own_vectors}, which is neither a folder here nor an "
+            "installed package. `python -m spacy rnn vectors` writes such a folder, and "
+            "--paths.vectors names another one in training."
         )
 
 
