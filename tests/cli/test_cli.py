@@ -287,3 +287,11 @@ def test_tag_and_summary_tell_written_from_silent_labels(nlp, tmp_path):
 
 def _lines(output):
     return "".join(f"{line.strip()}\n" for line in output.splitlines())
+
+
+def test_a_command_names_the_extra_that_has_all_of_its_packages(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    for extra, named in ((None, "evaluation"), ("distill", "distill")):
+        with pytest.raises(SystemExit), failures("Not done", extra=extra):
+            import scipy  # noqa: F401
+        assert f"pip install 'spacy-rnn-tagger[{named}]'" in capsys.readouterr().err

@@ -222,8 +222,6 @@ def test_what_is_not_installed_is_told(evaluated, tmp_path, monkeypatch):
         args = evaluated / "model", evaluated / "test.spacy", tmp_path / "no"
         output = run(command, *args, code=1)
         assert "is not installed: pip install 'spacy-rnn-tagger[evaluation]'" in output
-    output = run("distill", evaluated / "model", evaluated, tmp_path / "no", code=1)
-    assert "is not installed: pip install 'spacy-rnn-tagger[distill]'" in output
 
 
 def test_report(evaluated, tmp_path):
