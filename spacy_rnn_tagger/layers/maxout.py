@@ -54,9 +54,9 @@ def _forward(
         d_inputs, d_params = zip(*run_all(calls), strict=True)
         for name, *gradients in zip(_PARAMS, *d_params, strict=True):
             model.inc_grad(name, as_array(reduce(torch.add, gradients)))
-        return as_array(torch.cat(d_inputs))
+        return as_array(_joined(d_inputs))
 
-    return as_array(torch.cat([outputs for outputs, _ in runs])), backprop
+    return as_array(_joined([outputs for outputs, _ in runs])), backprop
 
 
 def _run(
@@ -74,6 +74,10 @@ def _run(
         return d_rows, d_params
 
     return outputs.detach(), backprop
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _init(
