@@ -20,10 +20,6 @@ CONTRAST = """selector => {
   }));
 }"""
 
-# Labels that a page has to escape, to wrap or to shorten.
-NAMES = [r"US$\frac{$", "_hidden <b>$x^2$ & co</b>", "name_without_a_space_" * 4, "A name " * 12]
-
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path")
 
@@ -54,3 +50,10 @@ def watch(page, messages, requests=None):
     page.on("pageerror", lambda error: messages.append(f"{page.url}: {error}"))
     if requests is not None:
         page.on("request", lambda request: requests.append(request.url))
+
+
+def scrollers(page):
+    """List what scrolls: whether it can be reached by keyboard (0), and its name."""
+    return page.locator(".scroll").evaluate_all(
+        "all => all.map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
+    )

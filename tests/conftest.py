@@ -16,7 +16,7 @@ from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.models.architectures import build_lexeme_embed_v1
 from spacy_rnn_tagger.models.vocabulary_embeds import build_one_hot_embed_v1, build_word_embed_v1
-from tests.browsers import open_browser
+from tests.browsers import open_browser, watch
 from tests.evaluation.evaluated import make_folder
 
 TRAIN = [
@@ -109,6 +109,26 @@ def browser():
     """Chromium, for modules that are marked by `needs_chromium`."""
     with open_browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page; in the end, it must have written nothing to the console and asked nothing."""
+    messages, requests, contexts = [], [], []
+
+    def open_it(path, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, messages, requests)
+        page.goto(path.as_uri())
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert messages == []
+    assert all(url.startswith(("file:", "data:")) for url in requests) and requests
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 
 from ..modules.isolation import isolated_forward
-from ..modules.side_by_side import run_one_by_one, run_side_by_side
+from ..modules.side_by_side import pays_side_by_side, run_one_by_one, run_side_by_side
 from .tensors import as_array, as_tensor
 
 PIECES = 3
@@ -42,8 +42,8 @@ def _forward(
     inputs = as_tensor(X)
     params = [as_tensor(array) for array in map(model.get_param, _PARAMS)]
     # Two halves in training, however many threads there are: a sum's last digits depend on its
-    # parts. A GPU computes the whole at once.
-    beside = is_train and inputs.device.type == "cpu"
+    # parts.
+    beside = pays_side_by_side(inputs, is_train=is_train)
     parts = inputs.chunk(2) if beside else [inputs]
     run_all = run_side_by_side if beside else run_one_by_one
     runs = run_all([partial(_run, part, params, is_train) for part in parts])
@@ -62,8 +62,10 @@ def _forward(
 def _run(
     inputs: Tensor, params: Sequence[Tensor], is_train: bool
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Sequence[Tensor]]]]:
-    """Compute some rows, in a graph of their own."""
-    leaves = [array.detach().requires_grad_(is_train) for array in (inputs, *params)]
+    """Compute some rows; in training, in a graph of their own."""
+    leaves = [inputs, *params]
+    if is_train:
+        leaves = [array.detach().requires_grad_() for array in leaves]
     rows, W, b, G, shift = leaves
     with torch.set_grad_enabled(is_train):
         pieces = torch.addmm(b, rows, W.T).unflatten(1, (PIECES, -1))

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from .padding import Padding
-from .side_by_side import run_one_by_one, run_side_by_side
+from .side_by_side import pays_side_by_side, run_one_by_one, run_side_by_side
 
 # Gates of each cell, in the order in which the kernels stack them.
 GATES = {
@@ -143,8 +143,7 @@ def _run_layer(
         partial(_run_flat, cell, X, padding, weights, dtype, is_train, backward)
         for backward, weights in zip((False, True), directions, strict=False)
     ]
-    # Predictions come from several threads of a server at once, which would wait for one another.
-    run_all = run_side_by_side if is_train and X.device.type == "cpu" else run_one_by_one
+    run_all = run_side_by_side if pays_side_by_side(X, is_train=is_train) else run_one_by_one
     runs = run_all(calls)
 
     def backprop(d_states: Tensor) -> tuple[Tensor, list[Weights]]:

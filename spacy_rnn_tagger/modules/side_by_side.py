@@ -11,10 +11,24 @@ from functools import cache
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from .isolation import host_threads, n_threads
 
 _Result = TypeVar("_Result")
+
+
+def pays_side_by_side(X: Tensor, *, is_train: bool) -> bool:
+    """Tell whether the parts of a layer should be computed side by side.
+
+    A GPU's kernels run side by side anyway. Predictions come from several threads of a server at
+    once, which would wait for one another.
+
+    Args:
+        X: The input of the layer.
+        is_train: Whether there is a way back.
+    """
+    return is_train and X.device.type == "cpu"
 
 
 def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:

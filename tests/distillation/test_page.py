@@ -8,7 +8,7 @@ import pytest
 from spacy_rnn_tagger.distillation.comparing import compare_on_gold, find_agreement
 from spacy_rnn_tagger.distillation.measuring import measure
 from spacy_rnn_tagger.distillation.page import render_page, summarise, write_report
-from tests.browsers import CONTRAST, needs_chromium, watch
+from tests.browsers import CONTRAST, needs_chromium, scrollers, watch
 from tests.distillation.pairs import TEXTS, guessing, made, reported, rules
 
 
@@ -128,9 +128,7 @@ def test_it_is_legible_and_filters_in_a_browser(report, tmp_path, browser):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a, h2"):
             assert page.evaluate(CONTRAST, selector) >= 4.5
-        boxes = page.locator(".scroll").evaluate_all(
-            "all => all.map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
-        )
+        boxes = scrollers(page)
         assert boxes and all(index == 0 and name for index, name in boxes)
     examples = report["agreement"]["examples"]
     count, shown = page.locator("#filter-count"), page.locator("article.doc:visible")

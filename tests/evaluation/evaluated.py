@@ -4,7 +4,7 @@ import random
 import re
 
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
@@ -13,6 +13,9 @@ from spacy_rnn_tagger.evaluation.data import read_examples
 PLACES = ["Red Fort", "Eiffel Tower", "Tower Bridge", "Hill House", "Old Gate", "Port Arthur"]
 TOWNS = ["Delhi", "Paris", "Lima", "Oslo", "New York", "Port Louis", "Old Goa", "Hill Town"]
 FORMS = ["{0} is in {1}.", "We left {1} for {0}, and {0} was far.", "From {1} to {0} it rained."]
+
+# Labels that a page has to escape, to wrap or to shorten.
+STRANGE = [r"US$\frac{$", "_hidden <b>$x^2$ & co</b>", "name_without_a_space_" * 4, "A name " * 12]
 
 
 def texts(n, seed, wrong=0.0):
@@ -55,3 +58,19 @@ def make_folder(folder):
             nlp.update(read_examples(nlp, folder / "train.spacy"), sgd=optimizer)
         nlp.to_disk(folder / name)
     return folder
+
+
+def load_strange(model):
+    """Load the model, whose labels have strange names."""
+    nlp = spacy.load(model)
+    dict.__setitem__(nlp.get_pipe("rnn_ner").cfg, "labels", STRANGE[:2])
+    for label in STRANGE:
+        nlp.vocab.strings.add(label)
+    return nlp
+
+
+def strangely_named(doc, ents, number):
+    """Make spans of a doc at the places of entities, with strange labels: now and then unknown."""
+    numbers = {"FAC": 0, "GPE": 1}
+    names = [STRANGE[(numbers[ent.label_] + 2 * (number % 9 == 0)) % 4] for ent in ents]
+    return [Span(doc, ent.start, ent.end, name) for ent, name in zip(ents, names, strict=True)]

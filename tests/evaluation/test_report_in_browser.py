@@ -1,19 +1,18 @@
 """The page of `spacy rnn report` in a real Chromium: it opens cleanly, is legible, and works."""
 
 import re
+from functools import partial
 
 import pytest
-import spacy
-from spacy.tokens import Span
 
 from spacy_rnn_tagger import report
 from spacy_rnn_tagger.evaluation.data import read_examples
-from tests.browsers import CONTRAST, NAMES, needs_chromium, watch
+from tests.browsers import CONTRAST, needs_chromium, scrollers
+from tests.evaluation.evaluated import STRANGE, load_strange, strangely_named
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 pytestmark = needs_chromium
 
-# The contrast of two colours as WCAG 2 defines it, of all texts that match a selector, the least.
 SIZES = """all => all.map((text) => text.getBoundingClientRect())
   .map((box) => Math.max(box.height, box.width))"""  # a rotated text is as high as it is wide
 
@@ -25,23 +24,8 @@ def figures(evaluated):
 
 
 @pytest.fixture
-def open_page(browser, evaluated, figures):
-    """Open the page; in the end, it must have written nothing to the console and asked nothing."""
-    messages, requests, contexts = [], [], []
-
-    def open_it(**options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, messages, requests)
-        page.goto((evaluated / "report.html").as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert all(url.startswith(("file:", "data:")) for url in requests) and requests
+def open_page(open_page, evaluated, figures):
+    return partial(open_page, evaluated / "report.html")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -114,20 +98,11 @@ def test_docs_are_filtered(open_page, figures):
 @pytest.fixture(scope="module")
 def strange(evaluated):
     """A page about labels with strange names, and candidates that are calibrated."""
-    nlp = spacy.load(evaluated / "model")
-    pipe = nlp.get_pipe("rnn_ner")
-    dict.__setitem__(pipe.cfg, "labels", NAMES[:2])
-    for label in NAMES:
-        nlp.vocab.strings.add(label)
-    pipe.candidates = {NAMES[0]: 0.01, NAMES[1]: 0.02}
-    numbers = {"FAC": 0, "GPE": 1}
-    docs = []
-    for n, example in enumerate(read_examples(nlp, evaluated / "test.spacy")):
-        doc = example.reference
-        names = [NAMES[(numbers[ent.label_] + 2 * (n % 9 == 0)) % 4] for ent in doc.ents]
-        ents = zip(doc.ents, names, strict=True)
-        doc.set_ents([Span(doc, ent.start, ent.end, name) for ent, name in ents])
-        docs.append(doc)
+    nlp = load_strange(evaluated / "model")
+    nlp.get_pipe("rnn_ner").candidates = {STRANGE[0]: 0.01, STRANGE[1]: 0.02}
+    docs = [example.reference for example in read_examples(nlp, evaluated / "test.spacy")]
+    for n, doc in enumerate(docs):
+        doc.set_ents(strangely_named(doc, doc.ents, n))
     figures = report(nlp, docs, evaluated / "strange.html", compare=nlp)
     assert figures["coverage"] and figures["operating_points"]
     return evaluated / "strange.html"
@@ -141,7 +116,7 @@ def test_strange_labels_leave_the_page_as_it_is(open_page, strange, scheme, widt
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for selector in ("figure svg text", "p, td, th, dd, dt, figcaption, small, a, .hash"):
         assert page.evaluate(CONTRAST, selector) >= 4.5
-    for name in NAMES:
+    for name in STRANGE:
         heading = page.locator("#scores tbody th").filter(has_text=name.strip())
         playwright.expect(heading).to_have_count(1)
     assert page.locator("#confidence svg text").filter(has_text="_hidden").count()
@@ -163,9 +138,7 @@ def test_wide_tables_scroll_on_a_phone(open_page, strange):
     wide.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
     assert last.bounding_box()["x"] + last.bounding_box()["width"] <= 360
     assert abs(heading.bounding_box()["x"] - before) < 1
-    boxes = page.locator(".scroll").evaluate_all(
-        "all => all.map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
-    )
+    boxes = scrollers(page)
     assert len(boxes) > 7 and all(index == 0 and name for index, name in boxes)
 
 

@@ -8,7 +8,8 @@ from spacy.tokens import Span
 
 from spacy_rnn_tagger import audit
 from spacy_rnn_tagger.evaluation.data import read_examples
-from tests.browsers import CONTRAST, NAMES, needs_chromium, watch
+from tests.browsers import CONTRAST, needs_chromium, scrollers
+from tests.evaluation.evaluated import STRANGE, load_strange, strangely_named
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 pytestmark = needs_chromium
@@ -50,43 +51,16 @@ def found(evaluated):
 @pytest.fixture(scope="module")
 def strange(evaluated):
     """A page about labels with strange names, in long texts, some of whose words are long."""
-    nlp = spacy.load(evaluated / "model")
-    pipe = nlp.get_pipe("rnn_ner")
-    dict.__setitem__(pipe.cfg, "labels", NAMES[:2])
-    for label in NAMES:
-        nlp.vocab.strings.add(label)
-    numbers = {"FAC": 0, "GPE": 1}
+    nlp = load_strange(evaluated / "model")
     docs = []
     for n, doc in enumerate(suspicious(nlp, evaluated)):
         whole = nlp.make_doc(f"{doc.text} {WORD} <b>{n}</b> " + "and so on. " * 30 * (n % 2))
-        names = [NAMES[(numbers[ent.label_] + 2 * (n % 9 == 0)) % 4] for ent in doc.ents]
-        ents = zip(doc.ents, names, strict=True)
-        whole.set_ents([Span(whole, ent.start, ent.end, name) for ent, name in ents])
+        whole.set_ents(strangely_named(whole, doc.ents, n))
         docs.append(whole)
     page = evaluated / "strange-audit.html"
     with pytest.warns(UserWarning, match="does not know all labels"):
         audit(nlp, docs, page, folds=0)
     return page
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a page; in the end, it must have written nothing to the console and asked nothing."""
-    messages, requests, contexts = [], [], []
-
-    def open_it(path, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, messages, requests)
-        page.goto(path.as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert all(url.startswith(("file:", "data:")) for url in requests) and requests
 
 
 def assert_legible(page, width):
@@ -116,7 +90,7 @@ def test_it_is_legible(open_page, evaluated, found, scheme, width):
 def test_strange_labels_leave_the_page_as_it_is(open_page, strange, scheme, width):
     page = open_page(strange, color_scheme=scheme, viewport={"width": width, "height": 800})
     assert_legible(page, width)
-    for name in NAMES[:2]:
+    for name in STRANGE[:2]:
         heading = page.locator("#kinds tbody th").filter(has_text=name.strip())
         playwright.expect(heading).to_have_count(1)
         page.select_option("#filter-label", name)
@@ -126,9 +100,7 @@ def test_strange_labels_leave_the_page_as_it_is(open_page, strange, scheme, widt
 def test_wide_tables_scroll_by_keyboard(open_page, strange):
     """They can be reached by it, and have a name; the label of a row stays where it is."""
     page = open_page(strange, viewport={"width": 360, "height": 800})
-    boxes = page.locator(".scroll").evaluate_all(
-        "all => all.map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
-    )
+    boxes = scrollers(page)
     assert len(boxes) == 2 and all(index == 0 and name for index, name in boxes)
     wide = page.locator("#kinds .scroll")
     assert wide.evaluate("box => box.scrollWidth > box.clientWidth")
