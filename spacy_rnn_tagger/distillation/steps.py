@@ -286,7 +286,7 @@ class Distillation:
         if len(places) <= n:
             return list(places)
         nlp = load_pipeline(folder / "training" / "model-best")
-        pipe = _own_component(nlp, None)
+        pipe = _own_component(nlp)
         doubts: list[tuple[float, Place]] = []
         found = self._pool.read(places)
         bar = tqdm(
@@ -493,8 +493,8 @@ def _first(docs: Sequence[Doc], n_words: int) -> list[Doc]:
     return taken
 
 
-def _own_component(nlp: Language, component: str | None) -> RNNEntityRecognizer:
-    name = find_component(nlp, component)
+def _own_component(nlp: Language) -> RNNEntityRecognizer:
+    name = find_component(nlp)
     assert name is not None
     pipe: RNNEntityRecognizer = nlp.get_pipe(name)
     return pipe

@@ -11,7 +11,7 @@ from spacy.training import Corpus, Example
 from ..errors import Errors
 from ..errors.wording import counted
 from ..formats import storage
-from ..formats.base import Role
+from ..formats.base import Format, Role
 from ..formats.corpus import corpus_files, read_docs
 from ..formats.registry import by_suffix
 from ..pipeline.label_sets import annotated_labels, get_label_set
@@ -76,10 +76,11 @@ def annotated_docs(nlp: Language, path: str | Path) -> Iterable[Doc]:
         AnnotationError: Annotated text is malformed, or its format is not known.
         OSError: There is no such path, or a file can't be read.
     """
-    return read_docs(nlp, corpora_at(str(path)) or corpus_files(path))
+    corpora = [name for name, _ in corpora_at(str(path))]
+    return read_docs(nlp, corpora or corpus_files(path))
 
 
-def corpora_at(name: str) -> list[str]:
+def corpora_at(name: str) -> list[tuple[str, Format]]:
     """List what `spacy train` would read: a file, or all files below a folder except hidden ones.
 
     A folder may hold the texts that they were converted from.
@@ -88,17 +89,19 @@ def corpora_at(name: str) -> list[str]:
         name: A path or a URL.
 
     Returns:
-        The names of the corpora; none if the data has yet to be converted.
+        The corpora, each with its format; none if the data has yet to be converted.
     """
     if not storage.is_folder(name):
-        return [name] if by_suffix(name, Role.CORPUS) and storage.is_file(name) else []
-    found = sorted(map(PurePosixPath, storage.names_in(name)))
-    return [
-        storage.join(name, str(file))
-        for file in found
-        if by_suffix(str(file), Role.CORPUS)
-        and not any(part.startswith(".") for part in file.parts)
-    ]
+        names = [name] if storage.is_file(name) else []
+    else:
+        found = sorted(map(PurePosixPath, storage.names_in(name)))
+        names = [
+            storage.join(name, str(file))
+            for file in found
+            if not any(part.startswith(".") for part in file.parts)
+        ]
+    read = [(each, by_suffix(each, Role.CORPUS)) for each in names]
+    return [(each, form) for each, form in read if form is not None]
 
 
 class Corpora(NamedTuple):

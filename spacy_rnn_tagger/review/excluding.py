@@ -12,11 +12,10 @@ from ..bulk.similarity import NearDuplicates, digest, words_of
 from ..errors import Errors
 from ..evaluation.data import corpora_at
 from ..formats import storage
-from ..formats.base import Reading, Role
+from ..formats.base import Reading
 from ..formats.corpus import Corpus, find_corpus, read_annotated
 from ..formats.findings import Findings
 from ..formats.placing import MISSING, Placement
-from ..formats.registry import by_suffix
 from . import novelty
 
 # Only the texts matter: spans that training could not use are no reason to refuse a file, and the
@@ -119,18 +118,12 @@ def find_annotated(
         # People's work is not overwritten.
         if storage.address(source) == storage.address(output):
             raise ValueError(Errors.RNN510.format(path=source))
-        corpus = _converted(source) or find_corpus(source, but=output)
+        corpora = corpora_at(source)  # the texts that they were converted from may lie beside them
+        corpus = Corpus(corpora, []) if corpora else find_corpus(source, but=output)
         if note := corpus.unread_note(source):
             notify(note)
         found.append((source, corpus))
     return found
-
-
-def _converted(source: str) -> Corpus | None:
-    """Find the corpora in a folder; the texts that they were converted from may lie beside them."""
-    named = [(name, by_suffix(name, Role.CORPUS)) for name in corpora_at(source)]
-    files = [(name, form) for name, form in named if form is not None]
-    return Corpus(files, []) if files else None
 
 
 def _key(text: str) -> int:

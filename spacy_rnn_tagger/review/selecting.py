@@ -123,11 +123,12 @@ def select(
         near_duplicates: Whether to leave out texts that nearly repeat a selected one. This needs
             the extra `distill`.
         exclude: Annotated data in any format that `convert` reads: a file or a folder, as a path or
-            a URL, or several of them. Texts that it contains are left out. Two texts are the same
-            if their letters and digits are; case, whitespace and punctuation don't count. With
-            `near_duplicates`, texts that nearly repeat an annotated one are left out too. Records
-            that `convert` leaves out by their answer, such as skipped tasks, are not annotated. An
-            answer about a single span counts for the whole text.
+            a URL, or several of them. If a folder has `.spacy` files, in any depth, only these are
+            read. Texts that the data contains are left out. Two texts are the same if their letters
+            and digits are; case, whitespace and punctuation don't count. With `near_duplicates`,
+            texts that nearly repeat an annotated one are left out too. Records that `convert`
+            leaves out by their answer, such as skipped tasks, are not annotated. An answer about a
+            single span counts for the whole text.
         format: The format to write, as for `annotate`; for questions about spans, "jsonl" or
             "prodigy".
         component: The name of the component, if the pipeline has several `rnn_ner`.

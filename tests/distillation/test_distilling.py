@@ -208,20 +208,29 @@ def test_a_resumed_run_reports_what_the_first_one_left_out(teacher, texts, tmp_p
     twice = tmp_path / "twice.txt"
     twice.write_text(content + "\n" + content.splitlines()[0], "utf-8")
 
-    def distilled():
+    def distilled(name, rounds=1):
         return distill(
-            teacher, twice, tmp_path / "out", steps=9, n_docs=400, rounds=2, near_duplicates=False
+            teacher,
+            twice,
+            tmp_path / name,
+            steps=9,
+            n_docs=400,
+            rounds=rounds,
+            near_duplicates=False,
         )
 
     notes = ["Left out: 1 duplicate text", "Only 300 different texts found"]
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match=notes[0]):
         patch.setattr(steps, "train", dying)
         with pytest.raises(KeyboardInterrupt):
-            distilled()
+            distilled("out")
     with pytest.warns(UserWarning, match=notes[0]):
-        report = distilled()
-    for note in notes:
-        assert sum(found.startswith(note) for found in report["notes"]) == 1
+        resumed = distilled("out")
+    with pytest.warns(UserWarning, match=notes[0]):
+        in_rounds = distilled("rounds", rounds=2)
+    for report in (resumed, in_rounds):
+        for note in notes:
+            assert sum(found.startswith(note) for found in report["notes"]) == 1
 
 
 def dying(*args, **kwargs):
