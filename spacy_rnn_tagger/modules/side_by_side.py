@@ -13,29 +13,33 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .isolation import host_threads, n_threads
+from .threads import host_threads, n_threads, set_threads
 
 _Result = TypeVar("_Result")
+# In prediction, fewer rows than that are not worth waking a thread. (Measured with the LSTM of the
+# default config.)
+_WORTH = 200
+_company = threading.Lock()  # held while there are calls in the threads of the pool
 
 
 def pays_side_by_side(X: Tensor, *, is_train: bool) -> bool:
     """Tell whether the parts of a layer should be computed side by side.
 
-    A GPU's kernels run side by side anyway. Predictions come from several threads of a server at
-    once, which would wait for one another.
+    A GPU's kernels run side by side anyway, and to wake a thread takes as long as a short text.
 
     Args:
-        X: The input of the layer.
+        X: The input of the layer, a row for each token or word.
         is_train: Whether there is a way back.
     """
-    return is_train and X.device.type == "cpu"
+    return X.device.type == "cpu" and (is_train or len(X) >= _WORTH)
 
 
 def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
     """Make calls at the same time, if torch has a thread for each; else one after the other.
 
-    The first call is made in the calling thread, whose caches have its input. The others must not
-    depend on what is set for a thread, such as whether gradients are wanted.
+    Of several threads of a server that come here at once, one has company, and no other waits for
+    it. The first call is made in the calling thread, whose caches have its input. The others must
+    not depend on what is set for a thread, such as whether gradients are wanted.
 
     Args:
         calls: The calls.
@@ -47,16 +51,19 @@ def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
         BaseException: What the first of the calls that fail raises.
     """
     n_host = host_threads()
-    if len(calls) < 2 or n_host < len(calls):
+    if len(calls) < 2 or n_host < len(calls) or not _company.acquire(blocking=False):
         return run_one_by_one(calls)
-    share = n_host // len(calls)
-    pool = _get_pool(len(calls) - 1, share)
-    others = [pool.submit(call) for call in calls[1:]]
     try:
-        with n_threads(share):
-            first = calls[0]()
+        share = min(torch.get_num_threads(), n_host // len(calls))
+        pool = _get_pool(len(calls) - 1, share)
+        others = [pool.submit(call) for call in calls[1:]]
+        try:
+            with n_threads(share):
+                first = calls[0]()
+        finally:
+            wait(others)
     finally:
-        wait(others)
+        _company.release()
     return [first, *(other.result() for other in others)]
 
 
@@ -74,21 +81,18 @@ def run_one_by_one(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
 
 @cache
 def _get_pool(n_workers: int, share: int) -> ThreadPoolExecutor:
-    """Start threads that have `share` of torch's threads each. Between calls, they cost nothing.
+    """Start threads whose kernels use `share` threads each. Between calls, they cost nothing.
 
-    A process that was forked has one thread, and never comes here: see `modules.isolation`.
+    A process that was forked has one thread, and never comes here: see `modules.threads`.
     """
     ready = threading.Barrier(n_workers + 1)
 
     def take_share() -> None:
-        torch.get_num_threads()  # a thread's first use of torch would undo the next line later
-        torch.set_num_threads(share)
+        set_threads(share)
         ready.wait()
 
-    # The number is one for each thread, but a thread that is new takes the one that was set last.
-    with n_threads(torch.get_num_threads()):
-        pool = ThreadPoolExecutor(n_workers, "spacy_rnn_tagger", initializer=take_share)
-        for _ in range(n_workers):
-            pool.submit(int)
-        ready.wait()
+    pool = ThreadPoolExecutor(n_workers, "spacy_rnn_tagger", initializer=take_share)
+    for _ in range(n_workers):
+        pool.submit(int)
+    ready.wait()
     return pool
