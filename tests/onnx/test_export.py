@@ -182,6 +182,17 @@ class TestSessions:
         second.from_bytes(other.to_bytes())
         assert [confidence(ent) for ent in second("Red Fort is in Delhi.").ents] == wanted
 
+    def test_short_texts_have_one_thread_and_no_other_waits_actively(self, nlp, tmp_path, made):
+        trained(nlp, steps=1)
+        other = exported(nlp, tmp_path)
+        other("Red Fort is in Delhi.")
+        options = [session().get_session_options() for session in made]
+        assert [each.intra_op_num_threads for each in options] == [1, 1]
+        list(other.pipe(["Red Fort is in Delhi. " * 30] * 20))
+        [large] = [session().get_session_options() for session in made[2:]]
+        assert large.intra_op_num_threads == 0  # as many as there are cores
+        assert large.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
     def test_threads_share_one(self, nlp, tmp_path, made):
         trained(nlp, steps=1)
         other = exported(nlp, tmp_path)
