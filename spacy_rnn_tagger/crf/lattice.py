@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray
+from .packed_order import PackedOrder
 from .tag_scheme import TagScheme
 
 _FORBIDDEN = np.float32("-inf")  # single precision, so that it widens no array
@@ -90,26 +91,23 @@ class Lattice(NamedTuple):
             return self
         return Lattice(*(scores.astype(np.float64) / temperature for scores in self))
 
-    def path_scores(self, tags: IntArray, doc_of: IntArray, n_docs: int) -> FloatArray:
+    def path_scores(self, tags: IntArray, order: PackedOrder) -> FloatArray:
         """Score a path of each doc.
 
         Args:
             tags: The tag of each token. (N,)
-            doc_of: The doc of each token, in order. (N,)
-            n_docs: B.
+            order: The order of the tokens.
 
         Returns:
             The scores, in double precision; minus infinity for a path that is forbidden. (B,)
         """
         scores = self.emissions[np.arange(len(tags)), tags].astype(np.float64)
-        starts = np.diff(doc_of, prepend=-1) != 0
-        ends = np.diff(doc_of, append=n_docs) != 0
-        scores[1:] += np.where(starts[1:], 0.0, self.transitions[tags[:-1], tags[1:]])
-        scores[starts] += self.start[tags[starts]]
-        scores[ends] += self.end[tags[ends]]
-        totals: FloatArray = np.bincount(doc_of, weights=scores, minlength=n_docs).astype(
-            np.float64
-        )
+        into = self.transitions[tags[:-1], tags[1:]]
+        into[order.first[1:] - 1] = 0.0  # another doc begins there
+        scores[1:] += into
+        scores[order.first] += self.start[tags[order.first]]
+        scores[order.last] += self.end[tags[order.last]]
+        totals: FloatArray = np.bincount(order.doc_of, scores, order.n_docs).astype(np.float64)
         return totals
 
     def narrowed(self, candidates: BoolArray) -> tuple[IntArray, FloatArray]:

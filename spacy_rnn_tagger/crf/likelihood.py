@@ -102,7 +102,7 @@ def _subtract_mask(
     # Of docs that are fully annotated, there is one path.
     tags = allowed.argmax(axis=1)
     _subtract_one_path(sums, order, tags, ~is_open)
-    log_partition = lattice.path_scores(tags, order.doc_of, order.n_docs)
+    log_partition = lattice.path_scores(tags, order)
     if is_open.any():
         own, rows = order.select(is_open)
         part = forward_backward(lattice.select(rows).restricted(allowed[rows]), own)

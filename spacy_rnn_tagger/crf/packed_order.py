@@ -33,15 +33,18 @@ class PackedOrder:
 
     def __init__(self, lengths: Sequence[int] | IntArray) -> None:
         sizes = np.asarray(lengths, dtype=np.int64)
+        self.lengths: IntArray = sizes
+        self.n_docs = len(sizes)
+        self.n_tokens = int(sizes.sum())
+        if self.n_docs == 1 and self.n_tokens:
+            self._follow_one()
+            return
         ends = np.cumsum(sizes)
         starts = ends - sizes
         order = np.argsort(-sizes, kind="stable")
         distances = np.arange(sizes.max(initial=0))
         running = len(sizes) - np.searchsorted(np.sort(sizes), distances, side="right")
         offsets = np.concatenate(([0], np.cumsum(running)))
-        self.lengths: IntArray = sizes
-        self.n_docs = len(sizes)
-        self.n_tokens = int(sizes.sum())
         self.bounds: list[int] = offsets.tolist()
         step = np.repeat(distances, running)
         doc = order[np.arange(self.n_tokens) - offsets[step]]
@@ -51,6 +54,15 @@ class PackedOrder:
         self.first: IntArray = starts[sizes > 0]
         self.last: IntArray = ends[sizes > 0] - 1
         self.ending: IntArray = np.flatnonzero(step == sizes[doc] - 1)
+
+    def _follow_one(self) -> None:
+        """Set the order of a doc by itself, which matters where texts come one by one."""
+        rows = np.arange(self.n_tokens)
+        self.bounds = list(range(self.n_tokens + 1))
+        self.forward, self.backward = rows, rows[::-1]
+        self.doc_of = np.zeros(self.n_tokens, dtype=np.int64)
+        self.first, self.last = rows[:1], rows[-1:]
+        self.ending = rows[-1:]
 
     @cached_property
     def places(self) -> IntArray:

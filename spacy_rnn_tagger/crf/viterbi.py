@@ -57,7 +57,7 @@ def best_paths(lattice: Lattice, order: PackedOrder, sums: LogSums) -> IntArray:
     """
     log_p = sums.log_marginals(order)
     tags: IntArray = log_p.argmax(axis=1)
-    log_greedy = lattice.path_scores(tags, order.doc_of, order.n_docs)
+    log_greedy = lattice.path_scores(tags, order)
     log_greedy -= usable(sums.log_partition)
     is_open = ~(log_greedy > np.log(0.5) + _MARGIN)
     rows = np.flatnonzero(is_open[order.doc_of])

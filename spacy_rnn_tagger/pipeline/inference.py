@@ -153,7 +153,7 @@ class Inference:
     def best_probabilities(self) -> Posteriors:
         """Compute P(best analysis | doc); 1 for an empty doc. (B,)"""
         best = viterbi(self.lattice, self.order)
-        scores = self._tempered.path_scores(best, self.order.doc_of, self.order.n_docs)
+        scores = self._tempered.path_scores(best, self.order)
         return np.exp(np.minimum(scores - self.sums.log_partition, 0.0))
 
     def log_fit(self, allowed: BoolArray) -> FloatArray:

@@ -49,7 +49,7 @@ def test_best_paths_are_those_of_the_search(seed, name, n_labels, lengths, scale
         patch.setattr(module, "_NARROW", narrow)
         found = best_paths(lattice, order, log_sums(lattice, order))
     wanted = viterbi(lattice, order)
-    scores = [lattice.path_scores(tags, order.doc_of, order.n_docs) for tags in (found, wanted)]
+    scores = [lattice.path_scores(tags, order) for tags in (found, wanted)]
     np.testing.assert_allclose(*scores, rtol=1e-12, atol=1e-9)
 
 
@@ -96,7 +96,7 @@ def test_n_best_paths_are_those_of_the_whole_lattice(
     found = n_best_paths(lattice, n, sums.log_marginals(order), float(sums.log_partition[0]))
     wanted = n_best_paths(lattice, n)
     np.testing.assert_allclose(found.scores, wanted.scores, rtol=1e-12, atol=1e-9)
-    own = [lattice.path_scores(tags, order.doc_of, 1)[0] for tags in found.tags]
+    own = [lattice.path_scores(tags, order)[0] for tags in found.tags]
     np.testing.assert_allclose(own, found.scores, rtol=1e-6, atol=1e-6)
     assert len({tuple(tags) for tags in found.tags.tolist()}) == len(found.tags)
 
