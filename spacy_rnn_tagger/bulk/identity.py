@@ -5,7 +5,7 @@ import importlib
 import json
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
@@ -92,15 +92,23 @@ def differences(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if (before := noted[fact]) == value:
             continue
         if isinstance(value, dict) and isinstance(before, dict):
-            names = [
-                name for name in sorted({*before, *value}) if before.get(name) != value.get(name)
-            ]
+            names = list(_changed(before, value))
             shown = ", ".join(names[:_SHOWN])
             more = len(names) - _SHOWN
             lines.append(f"{fact}: {shown}" + (f" and {more:,} more" if more > 0 else ""))
         else:
             lines.append(f"{fact}: {json.dumps(before)} before, {json.dumps(value)} now")
     return lines
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Name the entries that differ, those of nested facts by the whole path."""
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _changed(old, new, f"{path}{name}.")
+        elif old != new:
+            yield path + name
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

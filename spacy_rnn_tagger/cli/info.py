@@ -139,7 +139,7 @@ def _pipeline(model: str) -> Rows:
     config = load_config((data if data.is_dir() else folder) / "config.cfg", interpolate=False)
     yield "Name", f"{meta['lang']}_{meta['name']} {meta['version']}"
     yield "Made with spaCy", str(meta.get("spacy_version", "unknown"))
-    yield "Requires", ", ".join(meta.get("requirements", ())) or "nothing"
+    yield "Requires", ", ".join(meta.get("requirements", ())) or "recorded by `spacy package` only"
     vectors = meta.get("vectors", {})
     if vectors.get("width"):
         yield "Vectors", f"{vectors['vectors']:,} of width {vectors['width']}"

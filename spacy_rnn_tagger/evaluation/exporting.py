@@ -29,7 +29,7 @@ def export_docs(
     form: str,
     source: str,
     model: str,
-) -> bytes:
+) -> tuple[bytes, dict[str, bytes]]:
     """Write docs for annotation tools.
 
     The entities are those of the annotation. The metadata describes what the pipeline finds
@@ -46,14 +46,15 @@ def export_docs(
         model: The pipeline's name.
 
     Returns:
-        The content of a file.
+        The content of the file, and that of the files that a tool needs beside it, by their names.
 
     Raises:
         ValueError: There is no such format.
     """
     form_of_file = by_name(form, Role.OUTPUT).configured(Writing(model=model))
     form_of_file.prepare()
-    rows = []
+    rows: list[Any] = []
+    seen: set[str] = set()
     for number in numbers:
         reference = examples[number].reference
         # A format of spaCy's own docs has places for all this.
@@ -66,8 +67,10 @@ def export_docs(
         if (label_set := get_label_set(reference)) is not None:
             labels = None if label_set.labels is None else sorted(label_set.labels)
             meta["label_set"] = {"labels": labels, "coarse": label_set.coarse}
+        seen.update(ent.label_ for ent in doc.ents)
+        seen.update(mention.label for mention in every[number].predicted)
         rows.append(form_of_file.row(Record(source, number + 1, doc.text, meta), doc))
-    return form_of_file.pack(rows)
+    return form_of_file.pack(rows), form_of_file.extras(sorted(seen))
 
 
 def check_export(form: str) -> None:

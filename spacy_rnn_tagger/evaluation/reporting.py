@@ -58,7 +58,8 @@ def report(
         n_docs: The maximum number of docs with errors to show, the costliest first.
         component: The name of the component, if the pipeline has several `rnn_ner`.
         export: The file to write all docs with errors to, the costliest first, as gold annotation
-            with the pipeline's suggestion in the metadata. None to write nothing.
+            with the pipeline's suggestion in the metadata; beside it, what the tool needs to show
+            them. None to write nothing.
         export_format: The name of the format of that file, such as "jsonl".
         progress: Whether to show a progress bar if standard error is a terminal.
 
@@ -150,11 +151,13 @@ def report(
     costliest = every_error[:n_docs]
     shown = [_as_data(number, spent, docs[number]) for number, spent in costliest]
     found = {**about, **figures, "docs_with_errors": shown}
-    annotation = None
+    annotation: dict[Path, bytes] = {}
     if exported is not None:
         numbers = [number for number, _ in every_error]
         names = {"source": data_name(data), "model": pipeline_name(model)}
-        annotation = export_docs(examples, docs, every, numbers, form=export_format, **names)
+        tasks, extras = export_docs(examples, docs, every, numbers, form=export_format, **names)
+        annotation = {exported.with_name(extra): extras[extra] for extra in extras}
+        annotation[exported] = tasks
     if file is not None:
         if suffix_of(file) == ".json":
             content = json.dumps(found, indent=2, ensure_ascii=False)
@@ -163,8 +166,8 @@ def report(
 
             content = render_page(**about, figures=figures, docs=docs, costliest=costliest)
         write_whole(file, content.encode("utf-8"))
-    if exported is not None and annotation is not None:
-        write_whole(exported, annotation)
+    for path, part in annotation.items():
+        write_whole(path, part)
     return found
 
 

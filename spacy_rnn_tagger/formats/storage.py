@@ -203,6 +203,14 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder) / name)
 
 
+def beside(file: str, name: str) -> str:
+    """Name a file in the folder of another one, a path or a URL."""
+    if not is_remote(file):
+        return str(Path(file).with_name(name))
+    before, slash, _ = file.rpartition("/")
+    return f"{before}{slash}{name}"
+
+
 def size(name: str) -> int:
     """Return a file's size in bytes; 0 if a server doesn't say."""
     if not is_remote(name):

@@ -313,10 +313,9 @@ def _export(
             doc = docs[each["doc"]]
             record = Record(report["data"], each["doc"] + 1, doc.text, meta)
             rows.append(form.row(record, doc))
-    folder = name.replace("\\", "/").rpartition("/")[0]
     labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
     for extra, content in form.extras(labels).items():
-        storage.write(storage.join(folder, extra) if folder else extra, content)
+        storage.write(storage.beside(name, extra), content)
     storage.write(name, form.pack(rows))
 
 

