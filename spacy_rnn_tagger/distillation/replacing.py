@@ -169,15 +169,23 @@ def _standalone(student: Language, own: str) -> Language:
 
 def _listeners(nlp: Language, name: str) -> list[str]:
     """List the components that listen to a component, disabled ones included."""
-    if not isinstance(nlp.get_pipe(name), ListenedToComponent):
+    upstream = nlp.get_pipe(name)
+    if not isinstance(upstream, ListenedToComponent):
         return []
     after = nlp.component_names[nlp.component_names.index(name) + 1 :]
-    return [
-        other
-        for other in after
-        if isinstance(model := getattr(nlp.get_pipe(other), "model", None), Model)
-        and any(getattr(node, "upstream_name", None) in ("*", name) for node in model.walk())
-    ]
+    return [other for other in after if _listens(nlp.get_pipe(other), other, upstream)]
+
+
+def _listens(pipe: Any, name: str, upstream: ListenedToComponent) -> bool:
+    """Ask a component whether another listens to it; each kind of transformer has its own way."""
+    if name in upstream.listening_components:
+        return True
+    # spaCy links no component that is disabled.
+    upstream.find_listeners(pipe)
+    found = list(upstream.listener_map.get(name, ()))
+    for listener in found:
+        upstream.remove_listener(listener, name)
+    return bool(found)
 
 
 def _listener_paths(config: dict[str, Any], path: str = "") -> Iterator[str]:

@@ -12,6 +12,7 @@ from spacy.vectors import Vectors
 from spacy_rnn_tagger.distillation.replacing import blank_like, replace_component
 from tests.conftest import eager, make_examples
 from tests.distillation.pairs import LISTENER, TEXTS, TOK2VEC, entities, guessing, rules
+from tests.models.test_transformer import tiny_transformer
 
 NORMS = {"aluminium": "aluminum", "colour": "color"}
 
@@ -274,6 +275,29 @@ def test_what_cannot_be_replaced_is_named():
         replace_component(teacher, two, name="ner")
     nlp = replace_component(teacher, two, name="ner", component="rnn_ner")
     assert entities(nlp) == entities(guessing())
+
+
+def over_a_transformer(folder, *, disable=()):
+    """A teacher whose "ner", one of ours, listens to a transformer."""
+    nlp = tiny_transformer(folder)
+    nlp.rename_pipe("rnn_ner", "ner")
+    nlp.to_disk(folder / "teacher")
+    return spacy.load(folder / "teacher", disable=disable)
+
+
+@pytest.mark.parametrize("disable", [(), ("ner",)])
+def test_a_transformer_to_which_nothing_listens_is_removed(tmp_path, disable):
+    teacher, student = over_a_transformer(tmp_path, disable=disable), guessing()
+    transformer = teacher.get_pipe("transformer")
+    linked = {name: list(own) for name, own in transformer.listener_map.items()}
+    nlp, notes = replaced(teacher, student)
+    assert nlp.component_names == ["ner"]
+    assert any("'transformer'" in note for note in notes)
+    nlp.enable_pipe("ner")
+    assert entities(nlp) == entities(student)
+    # The teacher is as it was.
+    assert {name: list(own) for name, own in transformer.listener_map.items()} == linked
+    assert teacher.component_names == ["transformer", "ner"]
 
 
 def test_differences_that_matter_are_noted():

@@ -52,15 +52,20 @@ path = "{path}"
 """
 
 
-def test_transformer_listener(tmp_path):
-    """Over a tiny transformer of random weights, whose pieces are characters."""
+def tiny_transformer(tmp_path, config=TRANSFORMER):
+    """A transformer of random weights, whose pieces are characters, and a component over it."""
     pytest.importorskip("spacy_curated_transformers", reason="extra 'transformer' not installed")
     characters = sorted(set("".join(TEXTS)) - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *(f"##{c}" for c in characters)]
     (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    config = TRANSFORMER.format(pieces=len(pieces), path=(tmp_path / "vocab.txt").as_posix())
+    config = config.format(pieces=len(pieces), path=(tmp_path / "vocab.txt").as_posix())
     nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)
     nlp.initialize(lambda: make_examples(nlp))
+    return nlp
+
+
+def test_transformer_listener(tmp_path):
+    nlp = tiny_transformer(tmp_path)
     optimizer = Adam(0.005)
     for _ in range(80):
         losses = nlp.update(make_examples(nlp), sgd=optimizer)
