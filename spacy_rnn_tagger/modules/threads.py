@@ -93,13 +93,14 @@ def set_threads(number: int) -> Callable[[], None]:
     if not _openmp():
         torch.set_num_threads(number)
         return lambda: torch.set_num_threads(before)
-    for library in _openmp():
+    of_each = [(library, library.get_num_threads()) for library in _openmp()]
+    for library, _ in of_each:
         library.set_num_threads(number)
     of_mkl = _set_in_mkl(number)
 
     def undo() -> None:
-        for library in _openmp():
-            library.set_num_threads(before)
+        for library, own in of_each:
+            library.set_num_threads(own)
         _set_in_mkl(of_mkl)
 
     return undo

@@ -62,6 +62,25 @@ def test_one_thread_leaves_its_share_to_each_call():
         assert host_threads() == 4
 
 
+def test_another_library_has_its_own_number_back(monkeypatch):
+    class Library:
+        number = 7
+
+        def get_num_threads(self):
+            return self.number
+
+        def set_num_threads(self, number):
+            self.number = number
+
+    other = Library()
+    libraries = [*threads._openmp(), other]
+    monkeypatch.setattr(threads, "_openmp", lambda: libraries)
+    torch.set_num_threads(3)
+    with one_thread():
+        assert other.number == 1
+    assert (other.number, torch.get_num_threads()) == (7, 3)
+
+
 @pytest.mark.skipif(threads._mkl_setter() is None, reason="torch has no MKL here")
 def test_products_of_matrices_have_the_same_number_of_threads():
     mkl = threads._mkl_setter()
