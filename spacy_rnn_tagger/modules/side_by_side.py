@@ -55,8 +55,11 @@ def run_side_by_side(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
         return run_one_by_one(calls)
     try:
         share = min(torch.get_num_threads(), n_host // len(calls))
-        pool = _get_pool(len(calls) - 1, share)
-        others = [pool.submit(call) for call in calls[1:]]
+        try:
+            pool = _get_pool(len(calls) - 1, share)
+            others = [pool.submit(call) for call in calls[1:]]
+        except RuntimeError:  # no thread can be started, as when the interpreter exits
+            return run_one_by_one(calls)
         try:
             with n_threads(share):
                 first = calls[0]()

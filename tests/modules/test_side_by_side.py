@@ -1,5 +1,7 @@
 """Calls in threads: which threads, how many of torch's, and what is left as it was."""
 
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -149,6 +151,19 @@ def test_room_beside_changes_nothing_where_there_is_one_thread(monkeypatch):
         with n_threads(1):
             idents = {ident for ident, _ in run_side_by_side([report, report])}
     assert idents == {threading.get_ident()}
+
+
+def test_calls_are_made_when_the_interpreter_exits():
+    """From then on, no pool takes work."""
+    script = """if True:
+        import atexit, torch
+        from spacy_rnn_tagger.modules.side_by_side import run_side_by_side
+        torch.set_num_threads(2)
+        run_side_by_side([int, int])
+        atexit.register(lambda: print(run_side_by_side([lambda: 1, lambda: 2])))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[1, 2]\n", done.stderr
 
 
 def test_results_are_in_order_and_errors_are_raised():
