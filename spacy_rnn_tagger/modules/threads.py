@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import LibController, ThreadpoolController
+from threadpoolctl import ThreadpoolController
 
 from ..runtime import was_forked, works_beside_others
 
@@ -93,27 +93,28 @@ def set_threads(number: int) -> Callable[[], None]:
     if not _openmp():
         torch.set_num_threads(number)
         return lambda: torch.set_num_threads(before)
-    of_each = [(library, library.get_num_threads()) for library in _openmp()]
+    of_each = [(library, library.omp_get_max_threads()) for library in _openmp()]
     for library, _ in of_each:
-        library.set_num_threads(number)
+        library.omp_set_num_threads(number)
     of_mkl = _set_in_mkl(number)
 
     def undo() -> None:
         for library, own in of_each:
-            library.set_num_threads(own)
+            library.omp_set_num_threads(own)
         _set_in_mkl(of_mkl)
 
     return undo
 
 
 @cache
-def _openmp() -> list[LibController]:
-    libraries = ThreadpoolController().lib_controllers
-    return [
-        library
-        for library in libraries
-        if library.user_api == "openmp" and library.get_num_threads() is not None
-    ]
+def _openmp() -> list[Any]:
+    """Find the OpenMP libraries of the process, of which one is torch's.
+
+    Their functions take no time, so they keep Python's lock: to get it back takes milliseconds
+    beside a thread that is busy.
+    """
+    found = ThreadpoolController().lib_controllers
+    return [ctypes.PyDLL(library.filepath) for library in found if library.user_api == "openmp"]
 
 
 def _set_in_mkl(number: int) -> int:
@@ -135,7 +136,7 @@ def _set_in_mkl(number: int) -> int:
 def _mkl_setter() -> Callable[[int], int] | None:
     """Find MKL's function in torch's library, of which it is a part on Linux; None elsewhere."""
     try:
-        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        library = ctypes.PyDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         setter: Callable[[int], int] = library.MKL_Set_Num_Threads_Local
     except (OSError, AttributeError):
         return None

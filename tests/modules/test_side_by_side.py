@@ -68,10 +68,10 @@ def test_another_library_has_its_own_number_back(monkeypatch):
     class Library:
         number = 7
 
-        def get_num_threads(self):
+        def omp_get_max_threads(self):
             return self.number
 
-        def set_num_threads(self, number):
+        def omp_set_num_threads(self, number):
             self.number = number
 
     other = Library()
