@@ -41,8 +41,7 @@ def _forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     inputs = as_tensor(X)
     params = [as_tensor(array) for array in map(model.get_param, _PARAMS)]
-    # Two halves in training, however many threads there are: a sum's last digits depend on its
-    # parts.
+    # Two halves, however many threads there are: a sum's last digits depend on its parts.
     beside = pays_side_by_side(inputs, is_train=is_train)
     parts = inputs.chunk(2) if beside else [inputs]
     run_all = run_side_by_side if beside else run_one_by_one

@@ -1,8 +1,8 @@
 """The recurrent stack: cells by torch's fused kernels, one direction per call.
 
-In training on a CPU, the two directions of a layer are computed side by side. A kernel takes one
-small step after another, and to share each of them out among threads costs more than it gains; the
-directions don't wait for one another.
+On a CPU, the two directions of a layer are computed side by side, unless little is predicted. A
+kernel takes one small step after another, and to share each of them out among threads costs more
+than it gains; the directions don't wait for one another.
 
 Equations, with x the input, h the last hidden state, s the logistic function, * elementwise,
 and one bias vector b for each gate:

@@ -44,10 +44,11 @@ def _forward_scorer(
     layout = Layout.of(X.lengths.tolist())
     scores = np.zeros((0, K), dtype="f")
     if len(X.dataXd):
+        n_places = len(layout.sources[0])
         padded = X.dataXd[layout.sources[0]].reshape(*layout.shape, -1)
         feed = {"X": padded, "lengths": layout.sizes.astype(np.int32)}
-        padded = sessions.run(model.attrs["graph"], feed, layout.shape[0] * layout.shape[1])
-        scores = padded.reshape(layout.shape[0] * layout.shape[1], -1)[layout.places[0]]
+        padded = sessions.run(model.attrs["graph"], feed, n_places)
+        scores = padded.reshape(n_places, -1)[layout.places[0]]
         if scores.shape[1] < K:
             added = np.repeat(scores[:, :1] - MARGIN, K - scores.shape[1], axis=1)
             scores = np.concatenate([scores, added], axis=1)

@@ -52,13 +52,13 @@ path = "{path}"
 """
 
 
-def tiny_transformer(tmp_path, config=TRANSFORMER):
+def tiny_transformer(tmp_path):
     """A transformer of random weights, whose pieces are characters, and a component over it."""
     pytest.importorskip("spacy_curated_transformers", reason="extra 'transformer' not installed")
     characters = sorted(set("".join(TEXTS)) - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *(f"##{c}" for c in characters)]
     (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    config = config.format(pieces=len(pieces), path=(tmp_path / "vocab.txt").as_posix())
+    config = TRANSFORMER.format(pieces=len(pieces), path=(tmp_path / "vocab.txt").as_posix())
     nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)
     nlp.initialize(lambda: make_examples(nlp))
     return nlp
