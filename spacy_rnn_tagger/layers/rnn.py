@@ -5,6 +5,7 @@ and moved between devices by Thinc's own code, and nothing is ever pickled.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from thinc.model import Model
@@ -13,7 +14,8 @@ from thinc.types import Floats2d, Ragged
 from ..errors import check_at_least, check_choice, check_rate
 from ..modules.isolation import isolated_forward
 from ..modules.padding import Padding
-from ..modules.rnn import GATES, Weights, run_stack
+from ..modules.rnn import GATES, run_stack
+from ..modules.weights import PackedWeights, Weights, can_pack
 from .layout import Layout
 from .tensors import as_array, as_tensor
 
@@ -53,7 +55,7 @@ def RNN(  # noqa: N802 - a layer's constructor is written like a class in Thinc
     names = _parameter_names(depth, bidirectional)
     return Model(
         "rnn",
-        _forward,
+        partial(_forward, PackedWeights()),
         init=_init,
         params={name: None for layer in names for direction in layer for name in direction},
         dims={"nI": None, "nO": hidden_width * len(names[0]), "nH": hidden_width},
@@ -79,7 +81,7 @@ def _parameter_names(depth: int, bidirectional: bool) -> list[list[list[str]]]:
 
 @isolated_forward
 def _forward(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+    packed: PackedWeights, model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     ops = model.ops
     names = _parameter_names(model.attrs["depth"], model.attrs["bidirectional"])
@@ -88,15 +90,19 @@ def _forward(
         [Weights(*(as_tensor(model.get_param(name)) for name in triple)) for triple in directions]
         for directions in names
     ]
-    layout = Layout.of(ops.to_numpy(X.lengths).tolist())
-    padding = Padding(layout.shape, layout.sources, layout.places, inputs.device)
+    in_calls = not is_train and inputs.device.type == "cpu"
+    layout = Layout.of(ops.to_numpy(X.lengths).tolist(), in_calls=in_calls)
+    padding = Padding(layout.shape, layout.sources, layout.places, inputs.device, layout.steps)
     dtype = torch.bfloat16 if _narrow_pays(model, inputs.device, is_train) else None
     rate = max(model.attrs["dropout"], model.attrs["dropout_rate"]) if is_train else 0.0
     if not len(inputs):
         empty = Ragged(ops.alloc2f(0, model.get_dim("nO")), X.lengths)
         return empty, lambda dY: Ragged(ops.alloc2f(*inputs.shape), X.lengths)
+    cell = model.attrs["cell"]
+    packs = cell == "lstm" and not is_train and can_pack(inputs)
+    stack = packed.pack(layers, dtype) if packs else layers
     outputs, backprop_stack = run_stack(
-        model.attrs["cell"], inputs, padding, layers, rate, dtype, is_train=is_train
+        cell, inputs, padding, stack, rate, dtype, is_train=is_train
     )
 
     def backprop(dY: Ragged) -> Ragged:

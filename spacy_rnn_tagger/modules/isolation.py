@@ -18,7 +18,7 @@ from .threads import n_threads, one_thread, room_beside, wants_one_thread
 
 # As Thinc has them: from a model, its input, and whether it is trained, to the output and the way
 # back.
-_Forward: TypeAlias = Callable[[Any, Any, bool], tuple[Any, Callable[[Any], Any]]]
+_Forward: TypeAlias = Callable[..., tuple[Any, Callable[[Any], Any]]]
 
 
 _nothing: AbstractContextManager[Any] = nullcontext()
@@ -50,12 +50,16 @@ def _no_cast(device: str) -> AbstractContextManager[Any]:
 
 
 def isolated_forward(forward: _Forward) -> Any:
-    """Make a layer's forward pass compute isolated, and its backward pass too."""
+    """Make a layer's forward pass compute isolated, and its backward pass too.
+
+    Args:
+        forward: The function. It may be bound to something else, before the model.
+    """
 
     @wraps(forward)
-    def run(model: Any, X: Any, is_train: bool) -> tuple[Any, Callable[[Any], Any]]:
+    def run(*arguments: Any, is_train: bool) -> tuple[Any, Callable[[Any], Any]]:
         with isolated(), room_beside() if is_train else one_thread():
-            Y, backprop = forward(model, X, is_train)
+            Y, backprop = forward(*arguments, is_train)
 
         def run_backwards(dY: Any) -> Any:
             with isolated(), room_beside():

@@ -16,6 +16,7 @@ class Padding:
         sources: For reading forward and backward, the row at each place of the block. (T * B,) each
         places: For reading forward and backward, the place of each row. (N,) each
         device: Where the rows are; the CPU if None.
+        steps: Steps of each call of a kernel, T in all; a single call if there are none.
     """
 
     def __init__(
@@ -24,8 +25,10 @@ class Padding:
         sources: Sequence[NDArray[np.int64]],
         places: Sequence[NDArray[np.int64]],
         device: torch.device | None = None,
+        steps: Sequence[int] = (),
     ) -> None:
         self.shape = shape
+        self.steps = steps
         self.sources, self.places = (
             tuple(torch.from_numpy(order).to(device) for order in orders)
             for orders in (sources, places)
@@ -41,6 +44,6 @@ class Padding:
         padded.view(-1, flat.shape[1]).index_copy_(0, self.places[backward], flat)
         return padded
 
-    def unpad(self, padded: Tensor, *, backward: bool = False) -> Tensor:
-        """Undo `pad`: from (T, B, X) to (N, X)."""
-        return padded.flatten(0, 1).index_select(0, self.places[backward])
+    def unpad(self, padded: Tensor, *, backward: bool = False, out: Tensor | None = None) -> Tensor:
+        """Undo `pad`: from (T, B, X) to (N, X); into `out`, if there is one."""
+        return torch.index_select(padded.flatten(0, 1), 0, self.places[backward], out=out)

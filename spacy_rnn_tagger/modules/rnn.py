@@ -24,7 +24,7 @@ gru (Cho et al. 2014, in the form that cuDNN computes: the reset gate acts on U 
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import NamedTuple, TypeAlias
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from torch import Tensor
 
 from .padding import Padding
 from .side_by_side import pays_side_by_side, run_one_by_one, run_side_by_side
+from .weights import Packed, Weights
 
 # Gates of each cell, in the order in which the kernels stack them.
 GATES = {
@@ -41,46 +42,50 @@ GATES = {
 }
 
 
-class Weights(NamedTuple):
-    """One direction of one layer.
-
-    Attributes:
-        W: Input weights, gates stacked. (G * H, input width)
-        U: Recurrent weights. (G * H, H)
-        b: Bias, one vector a gate. (G * H,)
-    """
-
-    W: Tensor
-    U: Tensor
-    b: Tensor
-
-
 def run_direction(
-    cell: str, X: Tensor, weights: Weights, dtype: torch.dtype | None = None
+    cell: str,
+    X: Tensor,
+    weights: Weights | Packed,
+    dtype: torch.dtype | None = None,
+    steps: Sequence[int] = (),
 ) -> Tensor:
     """Run one cell over padded sequences from a zero state.
 
     Args:
+        cell: "lstm", "gru" or "elman".
         X: Input. (T, B, input width)
+        weights: The weights; if they are packed, for `dtype`.
         dtype: What the kernel computes in; that of the input if None.
+        steps: Steps of each call of the kernel, T in all; a single call if there are none. The
+            states are the same.
 
     Returns:
         The hidden state after each step, in the input's type. (T, B, H)
     """
     if dtype is not None:
-        weights = Weights(*(array.to(dtype) for array in weights))
-        return run_direction(cell, X.to(dtype), weights).to(X.dtype)
-    state = X.new_zeros(1, X.shape[1], weights.U.shape[1])
+        weights = weights if isinstance(weights, Packed) else weights.to(dtype)
+        return run_direction(cell, X.to(dtype), weights, steps=steps).to(X.dtype)
+    run = weights.run if isinstance(weights, Packed) else partial(_run_kernel, cell, weights)
+    states = [X.new_zeros(1, X.shape[1], weights.width)] * (2 if cell == "lstm" else 1)
+    if len(steps) < 2:
+        return run(X, states)[0]
+    outputs = X.new_empty(*X.shape[:2], weights.width)
+    for part, output in zip(X.split(steps), outputs.split(steps), strict=True):
+        output[:], *states = run(part, states)
+    return outputs
+
+
+def _run_kernel(cell: str, weights: Weights, X: Tensor, states: list[Tensor]) -> tuple[Tensor, ...]:
+    """Compute the state after each step, (T, B, H), and the cell's after the last, (1, B, H)."""
     # The kernels add two bias vectors. One is ours, the other stays zero.
     params = [weights.W, weights.U, weights.b, torch.zeros_like(weights.b)]
     # cuDNN keeps what the backward pass needs only if it is told that this is training.
     train = torch.is_grad_enabled()
     options = (True, 1, 0.0, train, False, False)  # biases, layers, dropout, train, bi, batch first
     if cell == "lstm":
-        return torch.lstm(X, [state, state], params, *options)[0]
-    if cell == "gru":
-        return torch.gru(X, state, params, *options)[0]
-    return torch.rnn_tanh(X, state, params, *options)[0]
+        return torch.lstm(X, states, params, *options)
+    run = torch.gru if cell == "gru" else torch.rnn_tanh
+    return run(X, states[0], params, *options)
 
 
 # From the gradient of a layer's output to those of its input and of each direction's weights.
@@ -91,7 +96,7 @@ def run_stack(
     cell: str,
     X: Tensor,
     padding: Padding,
-    layers: Sequence[Sequence[Weights]],
+    layers: Sequence[Sequence[Weights | Packed]],
     dropout: float = 0.0,
     dtype: torch.dtype | None = None,
     *,
@@ -103,7 +108,7 @@ def run_stack(
         cell: "lstm", "gru" or "elman".
         X: Input, all tokens of all docs. (N, W)
         padding: Where the tokens are in a block.
-        layers: For each layer the weights of its one or two directions.
+        layers: For each layer the weights of its one or two directions; packed ones only predict.
         dropout: Rate for the input and for each layer's output (Srivastava et al. 2014).
         dtype: What the kernels compute in; that of the input if None.
         is_train: Whether there is a way back.
@@ -134,54 +139,64 @@ def _run_layer(
     cell: str,
     X: Tensor,
     padding: Padding,
-    directions: Sequence[Weights],
+    directions: Sequence[Weights | Packed],
     dtype: torch.dtype | None,
     is_train: bool,
 ) -> tuple[Tensor, Backprop]:
-    """Run the directions of one layer, and concatenate their states."""
+    """Run the directions of one layer, each into its half of the states."""
+    outputs = X.new_empty(len(X), sum(weights.width for weights in directions))
     calls = [
-        partial(_run_flat, cell, X, padding, weights, dtype, is_train, backward)
-        for backward, weights in zip((False, True), directions, strict=False)
+        partial(_run_flat, cell, X, padding, weights, dtype, is_train, backward, half)
+        for backward, weights, half in zip(
+            (False, True), directions, outputs.chunk(len(directions), dim=1), strict=False
+        )
     ]
     run_all = run_side_by_side if pays_side_by_side(X, is_train=is_train) else run_one_by_one
-    runs = run_all(calls)
+    ways_back = run_all(calls)
 
     def backprop(d_states: Tensor) -> tuple[Tensor, list[Weights]]:
-        parts = d_states.chunk(len(runs), dim=1)
-        results = run_all([partial(run[1], part) for run, part in zip(runs, parts, strict=True)])
+        parts = d_states.chunk(len(ways_back), dim=1)
+        results = run_all([partial(way, part) for way, part in zip(ways_back, parts, strict=True)])
         d_inputs, d_weights = zip(*results, strict=True)
         return reduce(torch.add, d_inputs), list(d_weights)
 
-    return torch.cat([states for states, _ in runs], dim=1), backprop
+    return outputs, backprop
 
 
 def _run_flat(
     cell: str,
     X: Tensor,
     padding: Padding,
-    weights: Weights,
+    weights: Weights | Packed,
     dtype: torch.dtype | None,
     is_train: bool,
     backward: bool,
-) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Weights]]]:
-    """Run one direction over rows, (N, W), to rows, (N, H).
+    out: Tensor,
+) -> Callable[[Tensor], tuple[Tensor, Weights]]:
+    """Run one direction over rows, (N, W), and write its states to `out`, (N, H).
 
     Autograd sees the kernel alone. Each direction has a graph of its own, because the nodes of one
     graph are computed one after the other.
     """
     padded = padding.pad(X, backward=backward)
     with torch.set_grad_enabled(is_train):
-        if is_train:
+        if is_train and isinstance(weights, Weights):
             padded.requires_grad_()
             weights = Weights(*(array.detach().requires_grad_() for array in weights))
-        states = run_direction(cell, padded, weights, dtype)
+        states = run_direction(cell, padded, weights, dtype, padding.steps)
+    padding.unpad(states.detach(), backward=backward, out=out)
 
     def backprop(d_flat: Tensor) -> tuple[Tensor, Weights]:
         d_states = padding.pad_with_zeros(d_flat, backward=backward)
         d_padded, *d_weights = torch.autograd.grad(states, [padded, *weights], d_states)
         return padding.unpad(d_padded, backward=backward), Weights(*d_weights)
 
-    return padding.unpad(states.detach(), backward=backward), backprop
+    # Without a way back, nothing holds the block's arrays until the other direction has ended.
+    return backprop if is_train else _no_way_back
+
+
+def _no_way_back(d_flat: Tensor) -> NoReturn:
+    raise NotImplementedError  # nothing was kept of the states
 
 
 def _dropped(X: Tensor, rate: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from math import exp
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from spacy_rnn_tagger.layers.layout import Layout
 from spacy_rnn_tagger.layers.tensors import as_array, as_tensor
 
 
-@given(st.lists(st.integers(0, 90), max_size=40))
-@example([0, *[40] * 17])  # with a column of padding
-def test_each_doc_is_read_from_its_own_first_step(lengths):
-    layout = Layout.of(lengths)
+@given(st.lists(st.integers(0, 90), max_size=40), st.booleans())
+@example([0, *[40] * 17], False)  # with a column of padding
+@example([9] * 5, True)
+def test_each_doc_is_read_from_its_own_first_step(lengths, in_calls):
+    layout = Layout.of(lengths, in_calls=in_calls)
     filled = [length for length in lengths if length]
     T, B = layout.shape
     docs = np.split(np.arange(sum(filled)), np.cumsum(filled))[: len(filled)]
@@ -57,6 +59,29 @@ def test_blocks_have_few_shapes():
             exact.add((max(own), len(own)))
     assert len(shapes) < len(exact) / 2
     assert len(shapes) < 130
+
+
+def test_predictions_have_still_fewer_shapes():
+    draw = random.Random(0)
+    seen, in_calls = set(), set()
+    for _ in range(300):
+        lengths = [round(exp(draw.uniform(1, 7.5))) for _ in range(draw.choice([5, 64]))]
+        for block in find_blocks(lengths, CPU.predict, CPU):
+            own = [lengths[i] for i in block]
+            seen.add(Layout.of(own).shape)
+            layout = Layout.of(own, in_calls=True)
+            T, B = layout.shape
+            in_calls.update((steps, B) for steps in layout.steps)
+            assert sum(layout.steps) == T and max(layout.steps) <= 256
+            if T * B <= 1024:
+                assert B in {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}
+    assert len(in_calls) < 0.7 * len(seen)
+
+
+def test_training_reads_a_block_in_one_call():
+    assert Layout.of([1000, 300]).steps == [1024]
+    assert Layout.of([1000, 300], in_calls=True).steps == [256] * 4
+    assert Layout.of([]).steps == Layout.of([0], in_calls=True).steps == []
 
 
 def test_all_blocks_but_the_last_have_a_round_number_of_docs():

@@ -25,7 +25,7 @@ def test_predictions_have_one_thread_and_training_one_less_than_the_host(is_trai
         return X, lambda dY: seen.append(torch.get_num_threads())
 
     torch.set_num_threads(3)
-    _, backprop = forward(None, None, is_train)
+    _, backprop = forward(None, None, is_train=is_train)
     assert seen == [number]
     backprop(None)
     assert seen == [number, 2]
@@ -35,9 +35,9 @@ def test_predictions_have_one_thread_and_training_one_less_than_the_host(is_trai
 @pytest.mark.parametrize("n_rows", [5, 400])
 def test_predictions_do_not_depend_on_the_number_of_threads(n_rows, monkeypatch):
     idents = set()
-    lstm = torch.lstm
-    monkeypatch.setattr(torch, "lstm", lambda *args: idents.add(ident()) or lstm(*args))
-    options = {"cell": "lstm", "hidden_width": 16, "depth": 2, "dropout": 0.5}
+    gru = torch.gru
+    monkeypatch.setattr(torch, "gru", lambda *args: idents.add(ident()) or gru(*args))
+    options = {"cell": "gru", "hidden_width": 16, "depth": 2, "dropout": 0.5}
     rnn = RNN(**options, bidirectional=True, mixed_precision=False)
     rows = np.random.default_rng(0).normal(size=(n_rows, 8)).astype("float32")
     X = Ragged(rows, np.array([n_rows], dtype="i"))

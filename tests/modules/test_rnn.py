@@ -12,7 +12,8 @@ from spacy_rnn_tagger.layers.blocks import Costs, find_blocks
 from spacy_rnn_tagger.layers.layout import Layout
 from spacy_rnn_tagger.layers.rnn import RNN
 from spacy_rnn_tagger.modules.padding import Padding
-from spacy_rnn_tagger.modules.rnn import GATES, Weights, _dropped, run_stack
+from spacy_rnn_tagger.modules.rnn import GATES, _dropped, run_stack
+from spacy_rnn_tagger.modules.weights import Weights
 
 
 def padding_of(lengths):
