@@ -99,8 +99,8 @@ def _forward(
         empty = Ragged(ops.alloc2f(0, model.get_dim("nO")), X.lengths)
         return empty, lambda dY: Ragged(ops.alloc2f(*inputs.shape), X.lengths)
     cell = model.attrs["cell"]
-    packs = cell == "lstm" and not is_train and can_pack(inputs)
-    stack = packed.pack(layers, dtype) if packs else layers
+    packs = cell == "lstm" and not is_train and dtype is None and can_pack(inputs)
+    stack = packed.pack(layers) if packs else layers
     outputs, backprop_stack = run_stack(
         cell, inputs, padding, stack, rate, dtype, is_train=is_train
     )

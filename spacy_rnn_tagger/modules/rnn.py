@@ -54,7 +54,7 @@ def run_direction(
     Args:
         cell: "lstm", "gru" or "elman".
         X: Input. (T, B, input width)
-        weights: The weights; if they are packed, for `dtype`.
+        weights: The weights, which may be packed if there is no `dtype`.
         dtype: What the kernel computes in; that of the input if None.
         steps: Steps of each call of the kernel, T in all; a single call if there are none. The
             states are the same.
@@ -62,10 +62,12 @@ def run_direction(
     Returns:
         The hidden state after each step, in the input's type. (T, B, H)
     """
-    if dtype is not None:
-        weights = weights if isinstance(weights, Packed) else weights.to(dtype)
-        return run_direction(cell, X.to(dtype), weights, steps=steps).to(X.dtype)
-    run = weights.run if isinstance(weights, Packed) else partial(_run_kernel, cell, weights)
+    if isinstance(weights, Packed):
+        run = weights.run
+    elif dtype is not None:
+        return run_direction(cell, X.to(dtype), weights.to(dtype), steps=steps).to(X.dtype)
+    else:
+        run = partial(_run_kernel, cell, weights)
     states = [X.new_zeros(1, X.shape[1], weights.width)] * (2 if cell == "lstm" else 1)
     if len(steps) < 2:
         return run(X, states)[0]

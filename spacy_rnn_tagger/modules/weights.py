@@ -1,7 +1,8 @@
 """Weights of a recurrent layer, and those of an LSTM as oneDNN wants them for predictions."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from platform import machine
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 # Torch's own name for what its compiler calls; not a public one.
 _PACK = "_reorder_mkldnn_rnn_layer_weight"
+_TRIED = ("x86_64", "AMD64")
 
 
 class Weights(NamedTuple):
@@ -29,13 +31,13 @@ class Weights(NamedTuple):
         """H."""
         return self.U.shape[1]
 
-    def to(self, dtype: torch.dtype | None) -> "Weights":
-        """Convert to a type, if there is one."""
-        return self if dtype is None else Weights(*(array.to(dtype) for array in self))
+    def to(self, dtype: torch.dtype) -> "Weights":
+        """Convert to a type."""
+        return Weights(*(array.to(dtype) for array in self))
 
 
 class Packed(NamedTuple):
-    """One direction of one layer, packed in its own type; it can't be trained.
+    """One direction of one layer, packed; it can't be trained.
 
     Attributes:
         weights: W and U in a layout of oneDNN's own, b as it was.
@@ -63,10 +65,6 @@ class Packed(NamedTuple):
         return outputs, h, c
 
 
-# One direction of one layer, as it was when it was packed, and packed.
-_Kept: TypeAlias = tuple[Weights, torch.dtype | None, Packed]
-
-
 class PackedWeights:
     """The packed weights of a stack of LSTMs.
 
@@ -78,41 +76,40 @@ class PackedWeights:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], _Kept] = {}
+        self._kept: dict[tuple[int, int], tuple[Weights, Packed]] = {}
 
     def __reduce__(self) -> tuple[type["PackedWeights"], tuple[()]]:
         """Start without weights after unpickling or copying."""
         return PackedWeights, ()
 
-    def pack(
-        self, layers: Sequence[Sequence[Weights]], dtype: torch.dtype | None
-    ) -> list[list[Packed]]:
+    def pack(self, layers: Sequence[Sequence[Weights]]) -> list[list[Packed]]:
         """Pack the weights of all layers and directions, where they are not packed already.
 
         Args:
-            layers: For each layer the weights of its directions, on the CPU.
-            dtype: The type to compute in; that of the weights if None.
+            layers: For each layer the weights of its directions, in 32 bits, on the CPU.
         """
         return [
-            [self._pack((i, j), weights, dtype) for j, weights in enumerate(directions)]
+            [self._pack((i, j), weights) for j, weights in enumerate(directions)]
             for i, directions in enumerate(layers)
         ]
 
-    def _pack(self, place: tuple[int, int], weights: Weights, dtype: torch.dtype | None) -> Packed:
+    def _pack(self, place: tuple[int, int], weights: Weights) -> Packed:
         kept = self._kept.get(place)
-        if kept is None or kept[1] != dtype or not _equal(kept[0], weights):
+        if kept is None or not _equal(kept[0], weights):
             # Another thread may change them meanwhile.
             weights = Weights(*(array.clone() for array in weights))
-            kept = weights, dtype, _packed(weights.to(dtype))
-            self._kept[place] = kept
-        return kept[2]
+            self._kept[place] = kept = weights, _packed(weights)
+        return kept[1]
 
 
 def can_pack(X: Tensor) -> bool:
-    """Tell whether torch computes an LSTM with oneDNN here, and lets us pack its weights."""
+    """Tell whether torch computes an LSTM with oneDNN here, and lets us pack its weights.
+
+    That was tried on processors of the x86 family alone.
+    """
     onednn = torch.backends.mkldnn
     on = X.device.type == "cpu" and onednn.is_available() and bool(onednn.enabled)
-    return on and hasattr(torch.ops.mkldnn, _PACK)
+    return on and machine() in _TRIED and hasattr(torch.ops.mkldnn, _PACK)
 
 
 def _packed(weights: Weights) -> Packed:
