@@ -10,7 +10,7 @@ What the commands do, under the same names:
 - `audit`: rank annotation by how improbable it is, to find what is wrong.
 - `calibrate`: fit confidences, and thresholds by precision, on held-out data.
 - `convert`: convert annotated text to spaCy's binary format.
-- `distill`: train a `rnn_ner` on what another pipeline finds in raw text.
+- `distill`: train an `rnn_ner` on what another pipeline finds in raw text.
 - `export`: write a pipeline that runs without torch.
 - `init_config`: create a config for `spacy train` with the tuned settings.
 - `init_vectors`: create a table of word vectors from a package or file, for `spacy train`.

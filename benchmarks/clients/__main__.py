@@ -18,7 +18,7 @@ _SHOWN = 30  # lines of the tool's log after a failure
 
 def main(
     tool: str = typer.Argument(..., help=" or ".join(_TOOLS)),
-    model: str = typer.Option(..., help="A trained pipeline with a rnn_ner"),
+    model: str = typer.Option(..., help="A trained pipeline with an rnn_ner"),
     python: Path = typer.Option(
         None, help="The Python of an environment that has the tool; a new one if not given"
     ),

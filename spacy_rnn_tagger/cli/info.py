@@ -151,7 +151,7 @@ def _pipeline(model: str) -> Rows:
 
 
 def _component(settings: dict[str, Any], labels: list[str]) -> str:
-    """Describe a `rnn_ner` by what decides how it computes."""
+    """Describe an `rnn_ner` by what decides how it computes."""
     network = settings["model"]
     kind = str(network["@architectures"]).removeprefix("spacy_rnn_tagger.")
     values = {**network, "scheme": settings.get("scheme")}
