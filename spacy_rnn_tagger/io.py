@@ -58,11 +58,28 @@ def suffix_of(name: str | Path) -> str:
         ".jsonl" for `a.jsonl` and `A.JSONL.gz`: a compressed file has the suffix of its content. An
         empty string if there is no suffix.
     """
+    return _decompressed_path(name).suffix.lower()
+
+
+def stem_of(name: str | Path) -> str:
+    """Return the name of a file without its folder and its suffix.
+
+    Args:
+        name: A path or a URL. The query of an HTTP address is ignored.
+
+    Returns:
+        "a.b" for `in/a.b.jsonl` and `in/a.b.jsonl.gz`.
+    """
+    return _decompressed_path(name).stem
+
+
+def _decompressed_path(name: str | Path) -> PurePosixPath:
+    """Return a file's path without the suffix of compression; backslashes separate folders too."""
     name = str(name)
     if name.lower().startswith(("http://", "https://")):
         name = urlsplit(name).path
-    path = PurePosixPath(name.lower().replace("\\", "/"))
-    return PurePosixPath(path.stem).suffix if path.suffix == _GZIP else path.suffix
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.with_suffix("") if path.suffix.lower() == _GZIP else path
 
 
 def is_compressed(name: str | Path) -> bool:

@@ -11,7 +11,8 @@ annotated text, or output. Commands, messages and the documentation of formats u
 - `registry`: all of them, found by name, by a file's suffix, or by its content (a `sample.Sample`)
 - `placing`, `offsets`, `tags`: from what files contain to spans of tokens
 - `docs`: from annotation to spaCy's docs and back
-- `corpus`: the files of annotated data, and their docs; `findings`: what else to report
+- `corpus`: the files of annotated data, and their docs; `findings`: what else to report;
+  `reports`: the report itself
 - `agreement`, `resolving`: several annotations of one text
 - `storage`: files here or at a URL
 """

@@ -214,7 +214,7 @@ class Format:
                     problems += [f"{where}: {problem}" for problem in error.args]
                 else:
                     place = f"{printable(source)}, {where}"
-                    yield Annotated(doc, place, source, found.annotator, found.item)
+                    yield Annotated(doc, place, source, found.annotator, found.item, found.complete)
             findings.notices += [f"{printable(source)}, {where}: {notice}" for notice in notices]
         if problems:
             raise AnnotationError(*problems)

@@ -5,7 +5,7 @@ CoNLL-2002 and 2003 have this form, and so do most corpora of named entities.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from .sample import Sample
 from .tags import REPAIRED, decode, in_characters, is_entity_tag, is_iob1, is_tag, split_tag
 
 _DOCSTART = "-DOCSTART-"
+_COMMENT = "#"
 _BLANKS = re.compile(r"[ \t]+")
 _SAMPLED = 200  # lines
 _MOST = 0.75  # the share of lines that must be well-formed
@@ -30,6 +31,18 @@ class _Row(NamedTuple):
     number: int
     word: str
     tag: tuple[str, str]
+
+
+class _Table(NamedTuple):
+    """The lines of a file with tokens.
+
+    Attributes:
+        rows: The columns of each line, by its number.
+        width: The number of columns that most lines have.
+    """
+
+    rows: dict[int, list[str]]
+    width: int
 
 
 @dataclass
@@ -55,18 +68,17 @@ class Columns(Format):
 
     def recognises(self, sample: Sample) -> bool | None:
         """Recognise a column that holds tags and nothing else."""
-        lines = [(i, line) for i, line in enumerate(sample.lines) if line.strip()][:_SAMPLED]
+        lines = [line for line in sample.lines if line.strip()][:_SAMPLED]
         if sample.items or len(lines) == 0:
             return False
-        rows = [row for _, row in _rows_of(lines)]
-        if not rows:
+        table = _table_of(dict(enumerate(lines)), Reading().tag_column)
+        rows = [row for row in table.rows.values() if len(row) == table.width]
+        # A few lines may be damaged.
+        if table.width < 2 or len(rows) < _MOST * len(table.rows):
             return False
-        [(width, n)] = Counter(map(len, rows)).most_common(1)
-        if width < 2 or n < _MOST * len(rows):  # a few lines may be damaged
-            return False
-        columns = [[row[-i] for row in rows if len(row) == width] for i in range(1, width)]
+        columns = [[row[-i] for row in rows] for i in range(1, table.width)]
         if any(
-            sum(map(is_tag, column)) >= _MOST * len(rows) and any(map(is_entity_tag, column))
+            sum(map(is_tag, column)) >= _MOST * len(table.rows) and any(map(is_entity_tag, column))
             for column in columns
         ):
             return True
@@ -113,21 +125,36 @@ class Columns(Format):
             size = 0
 
 
-def _rows_of(lines: Sequence[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """Split lines into columns, and drop comments and `-DOCSTART-` lines.
+def _table_of(lines: Mapping[int, str], tag_column: int) -> _Table:
+    """Split lines into columns, and drop comments and `-DOCSTART-` lines."""
+    lines = {number: line for number, line in lines.items() if not _begins_document(line)}
+    certain = [n for n, line in lines.items() if not line.startswith(_COMMENT)] or list(lines)
+    tabs = all(_has_tabs(lines[number]) for number in certain)
+    rows = {number: _columns(line, tabs) for number, line in lines.items()}
+    widths = Counter(len(rows[number]) for number in certain).most_common(1)
+    width = widths[0][0] if widths else 0
+    # Some tools end a line with tabs that separate nothing.
+    rows = {n: row if any(row[width:]) else row[:width] for n, row in rows.items()}
+    tokens = {n: row for n, row in rows.items() if not _is_comment(row, width, tag_column)}
+    return _Table(tokens, width)
 
-    A line that begins with "#" is a token if it has as many columns as the others.
+
+def _begins_document(line: str) -> bool:
+    return line.split(maxsplit=1)[0] == _DOCSTART
+
+
+def _is_comment(row: list[str], width: int, tag_column: int) -> bool:
+    """Tell a comment from a token such as `#` or `#Delhi`.
+
+    A comment with a space after "#" may have as many columns as tokens have, as in `# id = 1`, but
+    not a tag too. Any other line is a token that is read, or reported, if it has either.
     """
-    tabs = all(_has_tabs(line) for _, line in lines if not line.startswith(("#", _DOCSTART)))
-    rows = [(number, _columns(line, tabs)) for number, line in lines]
-    rows = [(number, row) for number, row in rows if row[0] != _DOCSTART]
-    widths = Counter(len(row) for _, row in rows if not row[0].startswith("#"))
-    width = widths.most_common(1)[0][0] if widths else 0
-    return [
-        (number, row)
-        for number, row in rows
-        if not row[0].startswith("#") or (len(row) == width and is_tag(row[-1]))
-    ]
+    if not row[0].startswith(_COMMENT):
+        return False
+    tag = _at(row, tag_column)
+    is_whole, has_tag = len(row) == width, tag is not None and is_tag(tag)
+    spaced = row[0][1:2] in ("", " ")
+    return not (is_whole and has_tag if spaced else is_whole or has_tag)
 
 
 def _has_tabs(line: str) -> bool:
@@ -142,8 +169,8 @@ def _columns(line: str, tabs: bool) -> list[str]:
 def _parts(text: str, reading: Reading) -> tuple[list[_Part], list[tuple[int, str]]]:
     """Divide a file into docs, and list its problems by line."""
     lines = list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1))
-    filled = [(number, line) for number, line in lines if line.strip()]
-    rows = dict(_rows_of(filled))
+    filled = {number: line for number, line in lines if line.strip()}
+    table = _table_of(filled, reading.tag_column)
     whole = reading.unit == DOCUMENT
     parts: list[_Part] = []
     problems: list[tuple[int, str]] = []
@@ -152,11 +179,11 @@ def _parts(text: str, reading: Reading) -> tuple[list[_Part], list[tuple[int, st
         if not line.strip():
             new_sentence = True
             new_part |= not whole
-        elif line.startswith(_DOCSTART):
+        elif _begins_document(line):
             new_part = new_sentence = True
-        elif number in rows:
+        elif number in table.rows:
             try:
-                row = _row(number, rows[number], reading)
+                row = _row(number, table, reading)
             except AnnotationError as error:
                 problems.append((number, str(error)))
                 continue
@@ -169,7 +196,13 @@ def _parts(text: str, reading: Reading) -> tuple[list[_Part], list[tuple[int, st
     return parts, problems
 
 
-def _row(number: int, row: list[str], reading: Reading) -> _Row:
+def _row(number: int, table: _Table, reading: Reading) -> _Row:
+    row = table.rows[number]
+    if len(row) < 2:
+        raise AnnotationError(Errors.RNN139.format(received=shown(row[0])))
+    # A space in a token, or a missing value, shifts the columns: another one would be read.
+    if len(row) != table.width:
+        raise AnnotationError(Errors.RNN156.format(found=len(row), width=table.width))
     word = encodable(_cell(row, reading.token_column, "token"), "A token")
     tag = _cell(row, reading.tag_column, "tag")
     if not word:
@@ -180,9 +213,12 @@ def _row(number: int, row: list[str], reading: Reading) -> _Row:
 
 
 def _cell(row: list[str], column: int, what: str) -> str:
-    index = column - 1 if column > 0 else column
-    if len(row) < 2:
-        raise AnnotationError(Errors.RNN139.format(received=shown(row[0])))
-    if not -len(row) <= index < len(row):
+    if (value := _at(row, column)) is None:
         raise AnnotationError(Errors.RNN140.format(column=column, what=what, found=len(row)))
-    return row[index]
+    return value
+
+
+def _at(row: list[str], column: int) -> str | None:
+    """Return the value in a column, from 1 or from -1; None if there is no such column."""
+    index = column - 1 if column > 0 else column
+    return row[index] if -len(row) <= index < len(row) else None

@@ -19,6 +19,7 @@ from .findings import Annotated, Findings
 from .inline import Inline
 from .record import AnnotationError
 from .registry import by_name, known_suffixes, recognised
+from .reports import is_report
 from .sample import Sample
 
 _SHOWN = 5  # files in a message
@@ -50,7 +51,8 @@ def find_corpus(
     """List the files of an input: a file, or all files in a folder that have a known format.
 
     Args:
-        source: A file or a folder, a path or a URL. Subfolders are not read.
+        source: A file or a folder, a path or a URL. Subfolders, and the reports of
+            `convert`, are not read.
         format: The name of the format; None to recognise it. In a folder, files with one of the
             format's suffixes are read.
         but: The output file, which is neither read nor mentioned.
@@ -85,7 +87,7 @@ def corpus_files(source: str | Path) -> list[str]:
 
 
 def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Corpus:
-    """List the files in a folder that are read, and its other contents."""
+    """List the files in a folder that are read, and its other contents, such as reports."""
     own = None if but is None else storage.address(str(but))
     there = [
         (name, is_file)
@@ -98,7 +100,7 @@ def _in_folder(folder: str, named: Format | None, but: str | Path | None) -> Cor
     found: dict[str, Format] = {}
     others: set[str] = set()
     for name in names:
-        if suffix_of(name) in known:
+        if suffix_of(name) in known and not is_report(name):
             read = named or recognised(name, Role.ANNOTATED)
             if read is not None and (read.compressed or not is_compressed(name)):
                 found[name] = read

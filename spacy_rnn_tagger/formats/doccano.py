@@ -5,17 +5,18 @@ Where several people annotate, doccano exports a file for each of them, named af
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from spacy.tokens import Doc
 
 from ..errors import Errors
+from ..io import stem_of
 from ..types import EntitySpan
 from .base import Reading, Role
 from .docs import row_of
 from .json_records import JSONFormat, Parsed, objects
-from .jsonl import has_spans, to_json
+from .jsonl import has_spans, has_text, is_answer, to_json
+from .label_studio import is_exported
 from .offsets import (
     AUTO,
     CHARACTERS,
@@ -44,8 +45,16 @@ class Doccano(JSONFormat):
     roles = frozenset({Role.ANNOTATED, Role.OUTPUT})
 
     def recognises(self, sample: Sample) -> bool | None:
-        """Recognise a list of labels with offsets, and doccano's names for offsets."""
-        return any(_is_example(each) for each in sample.items)
+        """Recognise a list of labels with offsets, and doccano's names for offsets.
+
+        If all texts at the beginning are without entities, doccano's keys decide, unless there is
+        anything of another format.
+        """
+        if any(_is_example(each) for each in sample.items):
+            return True
+        if any(has_spans(each) or is_answer(each) or is_exported(each) for each in sample.items):
+            return False
+        return any(_may_be_example(each) for each in sample.items)
 
     def parse(self, value: Any, reading: Reading, item: str, shared: Any) -> Iterator[Parsed]:
         """Read an example: an annotation for each user that it names."""
@@ -59,7 +68,7 @@ class Doccano(JSONFormat):
             for key, what in (("relations", "relation"), ("Comments", "comment"))
             for _ in _listed(value, key)
         ]
-        file = PurePosixPath(str(shared)).name.partition(".")[0]
+        file = stem_of(str(shared))
         for user, spans in _by_user(value).items():
             found, notices = _counted(text, spans, value.get("offsets"), reading)
             annotator = user or (None if file in _ALL else file)
@@ -103,17 +112,29 @@ class Doccano(JSONFormat):
 
 
 def _is_example(value: Any) -> bool:
+    """Tell whether a JSON value has labels with offsets as doccano writes them."""
     if not isinstance(value, dict):
         return False
-    for key in _TUPLES:
-        found = value.get(key)
-        if isinstance(found, list) and all(isinstance(each, list) for each in found):
-            return bool(found) or not has_spans(value)
+    if any(
+        found and all(isinstance(each, list) for each in found)
+        for found in (_listed(value, key) for key in _TUPLES)
+    ):
+        return True
     return any(
         isinstance(each, dict) and "start_offset" in each
         for key in _OBJECTS
         for each in _listed(value, key)
     )
+
+
+def _may_be_example(value: Any) -> bool:
+    """Tell whether a JSON value has the keys of an example without entities."""
+    if not has_text(value):
+        return False
+    if any(value.get(key) == [] for key in (*_TUPLES, "annotations")):
+        return True
+    # Only beside what an export with relations has; 'entities' alone is in JSON of all kinds.
+    return value.get("entities") == [] and any(key in value for key in ("relations", "Comments"))
 
 
 def _listed(value: dict[str, Any], key: str) -> list[Any]:

@@ -16,6 +16,8 @@ class Annotated(NamedTuple):
         source: Its file.
         annotator: The annotator; None if the file names none.
         item: The annotation tool's name for the text; see `record.Annotation`.
+        complete: Whether the annotator annotated the whole text. If not, the annotation answers
+            questions about single spans.
     """
 
     doc: Doc
@@ -23,6 +25,7 @@ class Annotated(NamedTuple):
     source: str
     annotator: str | None = None
     item: str | None = None
+    complete: bool = True
 
 
 @dataclass

@@ -40,7 +40,7 @@ class JSONL(LineFormat):
 
     def parse(self, line: str, reading: Reading) -> Parsed:
         """Read an object with its annotation, or with all its values besides the text."""
-        return _annotated(line) if reading.annotated else _text(line, reading.column)
+        return (_annotated if reading.annotated else _text)(line, reading.column)
 
     def row(self, record: Record, doc: Doc) -> bytes:
         """Write an object: source, record, text, entities, and the record's other values."""
@@ -118,42 +118,62 @@ def to_json(value: Any) -> str:
     return text
 
 
-# Keys for answers that only Prodigy writes.
-_ANSWER = ("answer", "_input_hash", "_task_hash", "_session_id", "_annotator_id", "_view_id")
-_BINARY_VIEW = "ner"  # Prodigy's interface for yes or no; the other one is "ner_manual"
+_SPANS = ("entities", "spans")
+# Keys that only Prodigy writes, and its answers.
+_KEYS = ("_input_hash", "_task_hash", "_session_id", "_annotator_id", "_view_id")
+_ANSWERS = (ACCEPT, "reject", "ignore")
+# Prodigy's interfaces for spans: the former for yes or no to what is shown, the latter to mark.
+_BINARY, _MANUAL = ("ner", "spans"), ("ner_manual", "spans_manual")
+_WHOLE_TEXT = {"label", "options"}  # keys for questions about a text as a whole
 
 
 def is_answer(record: Any) -> bool:
     """Tell whether a JSON value is an annotator's answer in Prodigy."""
-    return (
-        isinstance(record, dict)
-        and isinstance(record.get("text"), str)
-        and any(key in record for key in _ANSWER)
+    return isinstance(record, dict) and (
+        any(key in record for key in _KEYS) or record.get("answer") in _ANSWERS
     )
 
 
 def has_spans(record: Any) -> bool:
-    """Tell whether a JSON value has a text and a list of spans with start, end and label."""
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        return False
-    found = [record[key] for key in ("entities", "spans") if isinstance(record.get(key), list)]
-    return any(
-        not any(isinstance(each, dict) and "start_offset" in each for each in spans)
-        for spans in found
+    """Tell whether a JSON value has a span with start, end and label."""
+    return isinstance(record, dict) and any(
+        _is_span(each) for key in _SPANS if _is_list(record, key) for each in record[key]
     )
 
 
-def annotation_of(record: Any) -> tuple[str, Annotation]:
-    """Read an object with "text" and either "entities" or "spans".
+def may_have_spans(record: Any) -> bool:
+    """Tell whether a JSON value has a text and a list for spans, which may be empty."""
+    return has_text(record) and any(
+        _is_list(record, key) and all(isinstance(each, list | dict) for each in record[key])
+        for key in _SPANS
+    )
+
+
+def has_text(record: Any) -> bool:
+    """Tell whether a JSON value has a string, under any key: users can name that of the text."""
+    return isinstance(record, dict) and any(isinstance(each, str) for each in record.values())
+
+
+def _is_span(value: Any) -> bool:
+    match value:
+        case [_, _, str()] | {"start": _, "end": _, "label": _}:
+            return True
+    return False
+
+
+def annotation_of(record: Any, column: str) -> tuple[str, Annotation]:
+    """Read an object with a text and either "entities" or "spans".
 
     An entity is [start, end, label], as in spaCy's training data, or an object with these keys, as
     in Prodigy. There, the annotator's answer may be about the record or about a single span. If the
-    annotator could only accept or reject the spans that were shown ("_is_binary"), accepting them
-    says nothing about the rest of the text, and rejecting a single span means that it is not an
-    entity with that label.
+    annotator could only accept or reject the spans that were shown ("_is_binary" or, in its
+    absence, the interface), accepting them says nothing about the rest of the text, and rejecting a
+    single span means that it is not an entity with that label. An answer about spans may lack
+    "spans" if there are none.
 
     Args:
         record: A JSON value.
+        column: The key of the text.
 
     Returns:
         The text and its annotation.
@@ -161,29 +181,30 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
     Raises:
         AnnotationError: The value is not such an object.
     """
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise AnnotationError(Errors.RNN115.format(key="text", received=shown(record)))
-    text = record["text"]
+    if not isinstance(record, dict) or not isinstance(record.get(column), str):
+        raise AnnotationError(Errors.RNN115.format(key=column, received=shown(record)))
+    text, what = record[column], f"'{column}'"
     answer = record.get("answer", ACCEPT)
     if answer != ACCEPT:
         answer = answer if isinstance(answer, str) else repr(answer)
-        return _refused(record, text, answer)
-    found = [record[key] for key in ("entities", "spans") if isinstance(record.get(key), list)]
+        return _refused(record, text, what, answer)
+    found = [record[key] for key in _SPANS if _is_list(record, key)]
+    if not found and _may_lack_spans(record):
+        found = [[]]
     if len(found) != 1:
-        keys = "'entities', 'spans'"
+        keys = ", ".join(f"'{key}'" for key in _SPANS)
         raise AnnotationError(Errors.RNN117.format(keys=keys, found="both" if found else "none"))
-    text = encodable(text, "'text'")
+    text = encodable(text, what)
     entities: list[EntitySpan] = []
     rejected: list[EntitySpan] = []
     for entity in found[0]:
         own = entity.get("answer", ACCEPT) if isinstance(entity, dict) else ACCEPT
         (entities if own == ACCEPT else rejected).append(_offsets(entity))
-    complete = record.get("_is_binary") is not True
     ignored = ("relation",) * len(record["relations"] if _is_list(record, "relations") else ())
     annotation = Annotation(
         entities,
         rejected,
-        complete,
+        complete=not _is_binary(record),
         annotator=_annotator(record),
         item=_item(record),
         ignored=ignored,
@@ -191,23 +212,35 @@ def annotation_of(record: Any) -> tuple[str, Annotation]:
     return text, annotation
 
 
-def _refused(record: dict[str, Any], text: str, answer: str) -> tuple[str, Annotation]:
+def _refused(record: dict[str, Any], text: str, what: str, answer: str) -> tuple[str, Annotation]:
     """Read an answer other than acceptance, which says something about a single span at most."""
     spans = record["spans"] if _is_list(record, "spans") else []
-    binary = record.get("_is_binary") is True or record.get("_view_id") == _BINARY_VIEW
     rejected = []
-    if answer == "reject" and binary and len(spans) == 1:
-        text, rejected = encodable(text, "'text'"), [_offsets(spans[0])]
+    if answer == "reject" and _is_binary(record) and len(spans) == 1:
+        text, rejected = encodable(text, what), [_offsets(spans[0])]
     annotation = Annotation([], rejected, False, answer, _annotator(record), _item(record))
     return text if rejected else "", annotation
 
 
-def _annotated(line: str) -> Parsed:
+def _is_binary(record: dict[str, Any]) -> bool:
+    """Tell whether an annotator could only say yes or no; without the key, by the interface."""
+    own = record.get("_is_binary")
+    return own if isinstance(own, bool) else record.get("_view_id") in _BINARY
+
+
+def _may_lack_spans(record: dict[str, Any]) -> bool:
+    """Tell an answer without spans from one to another question, which says nothing about them."""
+    if not is_answer(record) or any(record.get(key) is not None for key in _SPANS):
+        return False
+    return record.get("_view_id") in (*_BINARY, *_MANUAL) or not record.keys() & _WHOLE_TEXT
+
+
+def _annotated(line: str, column: str) -> Parsed:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise AnnotationError(Errors.RNN113.format(reason=error)) from None
-    text, annotation = annotation_of(record)
+    text, annotation = annotation_of(record, column)
     return text, {}, annotation
 
 

@@ -6,7 +6,6 @@ JSON-MIN has one object for each annotation, with the keys of `data` and one for
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -67,7 +66,7 @@ class LabelStudio(JSONFormat):
 
     def recognises(self, sample: Sample) -> bool | None:
         """Recognise tasks, and the annotations of JSON-MIN."""
-        return any(_is_task(each) or _is_minimal(each) for each in sample.items)
+        return any(is_exported(each) for each in sample.items)
 
     def survey(self, source: str, values: Sequence[Any]) -> Any:
         """Find the keys of all texts that annotators saw, in order.
@@ -160,6 +159,11 @@ class LabelStudio(JSONFormat):
         return {self.config_name: ("\n".join(lines) + "\n").encode()}
 
 
+def is_exported(value: Any) -> bool:
+    """Tell whether a JSON value is a task, or an annotation of JSON-MIN."""
+    return _is_task(value) or _is_minimal(value)
+
+
 def _is_task(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -186,16 +190,12 @@ def _read_task(
     annotations = _annotations(task)
     if not annotations:
         yield _none(NOT_ANNOTATED)
-    names: Counter[str] = Counter()
     problems: list[str] = []
     for annotation in annotations:
         if annotation.get("was_cancelled") or annotation.get("skipped"):
             yield _none(CANCELLED)
             continue
         name = _annotator(annotation.get("completed_by")) or "unknown"
-        names[name] += 1
-        if names[name] > 1:  # someone who annotates a task twice counts as two
-            name = f"{name} ({names[name]})"
         try:
             regions, ignored = _regions(objects(annotation.get("result"), "'result'"))
             by_key: dict[str, list[_Region]] = {

@@ -21,8 +21,7 @@ class Prodigy(JSONL):
 
     def recognises(self, sample: Sample) -> bool | None:
         """Recognise the keys for answers."""
-        lines = sample.text.lstrip().startswith("{")
-        return lines and any(is_answer(each) for each in sample.items)
+        return sample.has_json_lines and any(is_answer(each) for each in sample.items)
 
     def row(self, record: Record, doc: Doc) -> bytes:
         """Write a task with its spans. The score of a span is its confidence.

@@ -1,7 +1,8 @@
 """Resolving several annotations of a text to one doc."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 
 import numpy as np
 from spacy.attrs import ENT_IOB
@@ -10,7 +11,6 @@ from spacy.tokens import Doc, Span
 from ..errors import check_choice, excerpt
 from ..types import EntitySpan
 from .agreement import Agreement, Labels
-from .docs import set_incorrect
 from .findings import Annotated
 
 MISSING, FIRST, MAJORITY, UNION = "missing", "first", "majority", "union"
@@ -30,10 +30,10 @@ class Resolver:
 
         Args:
             how: The resolution of disagreements: "missing" leaves the tokens without annotation,
-                "first" follows the first annotator, "majority" the majority, and "union" keeps all
-                spans. None for "missing", but only if a tool says that a text has several
-                annotators. Otherwise, a repeated text makes another doc, as is common in corpora of
-                short texts.
+                "first" follows the first annotator who annotated them, "majority" the majority, and
+                "union" keeps all spans. None for "missing", but only if a tool says that a text has
+                several annotators, or one who annotated it several times in a file. Otherwise, a
+                repeated text makes another doc, as is common in corpora of short texts.
             incorrect_spans_key: The span group for spans that annotators rejected.
 
         Raises:
@@ -64,10 +64,11 @@ class Resolver:
                 continue
             groups.setdefault(number if self._is_alone(each) else self._text(each), []).append(each)
         for group in groups.values():
-            if len(group) == 1 or not (self._everything or len(_named(group)) > 1):
-                yield from (each.doc for each in group)
+            voices = _voices(group, self._key) if len(group) > 1 else []
+            if voices and (self._everything or _has_several(group, voices)):
+                yield self._resolve(group[0], voices)
             else:
-                yield self._resolve(group)
+                yield from (each.doc for each in group)
 
     def _is_alone(self, each: Annotated) -> bool:
         """Tell whether no other annotation can belong to the same text."""
@@ -78,26 +79,23 @@ class Resolver:
         text = each.doc.text, tuple(token.text for token in each.doc)
         return text if self._everything else (each.item, text)
 
-    def _resolve(self, group: list[Annotated]) -> Doc:
-        voices = _voices(group)
+    def _resolve(self, first: Annotated, voices: Sequence["_Voice"]) -> Doc:
+        doc = first.doc
         if len(voices) > 1:
             self.agreement.add(
                 {voice.name: voice.labels for voice in voices},
                 {voice.name: voice.spans for voice in voices},
             )
-        doc = group[0].doc
-        kept = _kept(voices, self._how)
-        self._report(doc, voices, kept, group[0].where)
-        if self._how != FIRST:
-            _set(doc, voices, kept, self._how)
+        heard = [_first(voices)] if self._how == FIRST else voices
+        kept = _kept(heard, self._how)
+        self._report(doc, voices, kept, first.where)
+        _set(doc, heard, kept, self._how)
         if self._key is not None:
-            rejected = {
-                (span.start_char, span.end_char, span.label_)
-                for each in group
-                for span in each.doc.spans.get(self._key, ())
-            }
+            accepted = {span for voice in heard for span in voice.spans}
+            rejected = {span for voice in heard for span in voice.rejected} - accepted
             doc.spans.pop(self._key, None)
-            set_incorrect(doc, rejected, self._key)
+            if rejected:
+                doc.spans[self._key] = _spans(doc, rejected)
         return doc
 
     def _report(
@@ -127,55 +125,98 @@ class _Voice:
     """The annotation of a text by one annotator.
 
     Attributes:
-        name: The annotator.
+        name: The annotator; the file if it names none.
         labels: The label of each token, "" outside entities; None if nothing is known.
         spans: The entities, in tokens.
+        rejected: The spans that are no such entities, in tokens.
     """
 
-    def __init__(self, name: str, doc: Doc) -> None:
-        self.name = name
+    def __init__(self, each: Annotated, incorrect_spans_key: str | None) -> None:
+        doc = each.doc
+        self.name = each.source if each.annotator is None else each.annotator
+        self._is_named, self._complete = each.annotator is not None, each.complete
         codes = doc.to_array(ENT_IOB)
         self.labels: Labels = [None if code == 0 else "" for code in codes]
         for ent in doc.ents:
             self.labels[ent.start : ent.end] = [ent.label_] * len(ent)
-        self.spans = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+        self.spans = _in_tokens(doc.ents)
+        key = incorrect_spans_key
+        self.rejected = set() if key is None else _in_tokens(doc.spans.get(key, ()))
+
+    def continues(self, other: "_Voice") -> bool:
+        """Tell whether this is more of another annotation, rather than one of its own.
+
+        Answers about single spans add up. Whoever annotates a whole text twice, or contradicts
+        themselves, counts twice, so that nothing is lost.
+        """
+        if not (self._is_named and other._is_named) or (self._complete and other._complete):
+            return False
+        both = {
+            i
+            for i, labels in enumerate(zip(self.labels, other.labels, strict=True))
+            if None not in labels
+        }
+        return (
+            all(both.isdisjoint(range(*span[:2])) for span in self.spans ^ other.spans)
+            and self.spans.isdisjoint(other.rejected)
+            and self.rejected.isdisjoint(other.spans)
+        )
 
     def add(self, other: "_Voice") -> None:
-        """Add the same annotator's answer about a single span of the text."""
+        """Add what another annotation says where nothing is known."""
         free = {i for i, label in enumerate(self.labels) if label is None}
-        self.spans |= {span for span in other.spans if free.issuperset(range(*span[:2]))}
+        self.spans |= {
+            span for span in other.spans - self.rejected if free.issuperset(range(*span[:2]))
+        }
         for i in free:
             self.labels[i] = other.labels[i]
+        self.rejected |= other.rejected - self.spans
+        self._complete |= other._complete
 
     def knows(self, span: EntitySpan) -> bool:
-        """Tell whether anything is known about a token in a span."""
-        return any(label is not None for label in self.labels[span[0] : span[1]])
+        """Tell whether anything is known about a span or a token in it."""
+        known = (label is not None for label in self.labels[span[0] : span[1]])
+        return span in self.rejected or any(known)
 
 
-def _named(group: Iterable[Annotated]) -> set[str]:
-    return {each.annotator for each in group if each.annotator is not None}
+def _in_tokens(spans: Iterable[Span]) -> set[EntitySpan]:
+    return {(span.start, span.end, span.label_) for span in spans}
 
 
-def _voices(group: Iterable[Annotated]) -> list[_Voice]:
-    """Collect each annotator's annotation; those without a name are named after the file."""
+def _voices(group: Iterable[Annotated], incorrect_spans_key: str | None) -> list[_Voice]:
+    """Collect each annotator's annotation. All names differ: a number follows a repeated one."""
     voices: dict[str, _Voice] = {}
+    by_name: dict[str, list[_Voice]] = defaultdict(list)
     for each in group:
-        name = each.annotator
-        if name is None:
-            n = sum(own.partition(" (")[0] == each.source for own in voices)
-            name = f"{each.source} ({n + 1})" if n else each.source
-        voice = _Voice(name, each.doc)
-        if name in voices:
-            voices[name].add(voice)
-        else:
-            voices[name] = voice
+        voice = _Voice(each, incorrect_spans_key)
+        name, same = voice.name, by_name[voice.name]
+        if (own := next(filter(voice.continues, same), None)) is not None:
+            own.add(voice)
+            continue
+        same.append(voice)
+        n = max(len(same), 2)
+        while voice.name in voices:  # someone else may have a name that ends in a number
+            voice.name, n = f"{name} ({n})", n + 1
+        voices[voice.name] = voice
     return list(voices.values())
+
+
+def _has_several(group: Sequence[Annotated], voices: Sequence[_Voice]) -> bool:
+    """Tell a text that was annotated several times from one that is in several files."""
+    names, files = {each.annotator for each in group}, {each.source for each in group}
+    return len(names) > 1 or len(voices) > len(files)
+
+
+def _first(voices: Sequence[_Voice]) -> _Voice:
+    """Follow the first annotator, and the others in turn where those before say nothing."""
+    merged = deepcopy(voices[0])
+    for voice in voices[1:]:
+        merged.add(voice)
+    return merged
 
 
 def _kept(voices: Sequence[_Voice], how: str) -> set[EntitySpan]:
     """Choose the entities for the resolved doc; none overlaps another."""
-    if how == FIRST:
-        return voices[0].spans
     votes = Counter(span for voice in voices for span in voice.spans)
     wanted = []
     for span, n in votes.items():
@@ -202,10 +243,14 @@ def _set(doc: Doc, voices: Sequence[_Voice], kept: set[EntitySpan], how: str) ->
     else:
         agreed = (outside.sum(axis=0) == known.sum(axis=0)) & known.any(axis=0)
     doc.set_ents(
-        [Span(doc, start, end, label=label) for start, end, label in sorted(kept)],
+        _spans(doc, kept),
         outside=[doc[i : i + 1] for i in agreed.nonzero()[0].tolist() if not _in(i, kept)],
         default="missing",
     )
+
+
+def _spans(doc: Doc, spans: Iterable[EntitySpan]) -> list[Span]:
+    return [Span(doc, start, end, label=label) for start, end, label in sorted(spans)]
 
 
 def _in(token: int, spans: Iterable[EntitySpan]) -> bool:

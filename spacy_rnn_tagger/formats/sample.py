@@ -52,6 +52,11 @@ class Sample:
         """The suffix of the file's name, without that of a compressed file."""
         return suffix_of(self.name)
 
+    @property
+    def has_json_lines(self) -> bool:
+        """Whether the file has JSON objects, and its suffix doesn't say that it is one value."""
+        return self.suffix != ".json" and self.text.lstrip().startswith("{")
+
     @cached_property
     def text(self) -> str:
         """The beginning as text; bytes that are not UTF-8 are replaced."""

@@ -2,7 +2,8 @@
 
 The former has paragraphs, sentences and tokens with BILUO tags. The latter is a list of
 `["text", {"entities": [[0, 8, "FAC"]]}]`, in which many corpora were written by hand. An array of
-objects with "text" and "entities" or "spans" is read too; one per line, such objects are `jsonl`.
+objects with "text" and "entities" or "spans" is read too; one per line, such objects are `jsonl`
+or, with answers, `prodigy`, unless the name of the file ends in ".json".
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ..io import printable
 from . import storage
 from .base import Format, Reading, Role
 from .json_records import Item, Parsed, items_of, objects
-from .jsonl import annotation_of, has_spans, is_answer
+from .jsonl import annotation_of, has_spans, is_answer, may_have_spans
 from .offsets import encodable, entity_span, shown
 from .record import Annotation, AnnotationError, Record, Tokens
 from .sample import Sample, is_pair
@@ -35,14 +36,17 @@ class SpacyJSON(Format):
         """Recognise paragraphs, pairs, and objects in an array."""
         if any(_is_document(each) or _is_training_pair(each) for each in sample.items):
             return True
-        lines = sample.text.lstrip().startswith("{") and sample.suffix != ".json"
-        return not lines and any(has_spans(each) or is_answer(each) for each in sample.items)
+        if sample.has_json_lines:
+            return False
+        if any(has_spans(each) or is_answer(each) for each in sample.items):
+            return True
+        return None if any(may_have_spans(each) for each in sample.items) else False
 
     def records(self, source: str, reading: Reading) -> Iterator[Record]:
         """Read a record from each paragraph or pair in a file, which is held in memory."""
         name, n_bytes = printable(source), storage.size(source)
         for number, item in enumerate(items_of(source), start=1):
-            for where, found in _records(item):
+            for where, found in _records(item, reading.column):
                 problems = found.args if isinstance(found, AnnotationError) else ()
                 for problem in problems:
                     yield Record(name, number, "", error=str(problem), where=where, n_bytes=n_bytes)
@@ -64,7 +68,7 @@ class SpacyJSON(Format):
 _Found = tuple[Parsed, Tokens | None] | AnnotationError
 
 
-def _records(item: Item) -> Iterator[tuple[str, _Found]]:
+def _records(item: Item, column: str) -> Iterator[tuple[str, _Found]]:
     where, value = item
     if isinstance(value, AnnotationError):
         yield where, value
@@ -77,12 +81,12 @@ def _records(item: Item) -> Iterator[tuple[str, _Found]]:
         for number, paragraph in enumerate(paragraphs, start=1):
             yield f"{where}, paragraph {number}", _caught(_paragraph, paragraph)
     else:
-        yield where, _caught(_simple, value)
+        yield where, _caught(_simple, value, column)
 
 
-def _caught(read: Any, value: Any) -> _Found:
+def _caught(read: Any, *values: Any) -> _Found:
     try:
-        found: tuple[Parsed, Tokens | None] = read(value)
+        found: tuple[Parsed, Tokens | None] = read(*values)
     except AnnotationError as error:
         return error
     return found
@@ -96,9 +100,9 @@ def _is_training_pair(value: Any) -> bool:
     return is_pair(value) and "entities" in value[1]
 
 
-def _simple(value: Any) -> tuple[Parsed, None]:
+def _simple(value: Any, column: str) -> tuple[Parsed, None]:
     if isinstance(value, dict):
-        text, annotation = annotation_of(value)
+        text, annotation = annotation_of(value, column)
         return Parsed(text, annotation), None
     if not is_pair(value):
         raise AnnotationError(Errors.RNN145.format(received=shown(value)))

@@ -17,10 +17,11 @@ from ..errors.wording import counted
 from ..formats import storage
 from ..formats.agreement import Agreement
 from ..formats.base import Reading
-from ..formats.corpus import find_corpus, read_annotated
+from ..formats.corpus import Corpus, find_corpus, read_annotated
 from ..formats.findings import Findings
 from ..formats.placing import Placement
 from ..formats.record import AnnotationError
+from ..formats.reports import write_report
 from ..formats.resolving import Resolver
 
 _SUFFIX = ".spacy"  # spaCy reads no files with other suffixes
@@ -133,7 +134,8 @@ def convert(
         unit: What makes a doc in files of columns: a "sentence" or a "document".
         offsets: How the annotation tool counts characters such as emoji: "characters" (as one),
             "utf-16" (as two), or "auto" to find out.
-        report: A file for the full report of what was dropped, changed or left missing.
+        report: A file for the full report of what was dropped, changed or left missing. It may be
+            in the input folder: a report is not read as data.
         progress: Whether to show progress on a terminal.
         notify: Receives a note about files in the folder that are not read. By default, the note is
             a `UserWarning`.
@@ -146,7 +148,8 @@ def convert(
             file is in no known format.
         ImportError: spaCy does not have the language, or a package that its tokenizer needs.
         OSError: There is no input, or the output can't be written.
-        ValueError: The output's name does not end in ".spacy", or a setting is not allowed.
+        ValueError: The output's name does not end in ".spacy", the report would replace the
+            input or the output, or a setting is not allowed.
     """
     reading = Reading(
         annotated=True,
@@ -163,6 +166,8 @@ def convert(
         storage.check_file(str(name))
     if PurePath(output).suffix != _SUFFIX:
         raise ValueError(Errors.RNN346.format(suffix=_SUFFIX, received=output))
+    if report is not None:
+        corpus = _beside_report(corpus, str(report), str(output))
     if note := corpus.unread_note(input):
         notify(note)
     docs = DocBin(attrs=["ORTH", "SPACY", "ENT_IOB", "ENT_TYPE"])
@@ -209,5 +214,14 @@ def convert(
         raise AnnotationError(Errors.RNN349.format(source=input, found=found))
     storage.write(str(output), docs.to_bytes())
     if report is not None:
-        storage.write(str(report), "".join(f"{line}\n" for line in found.report()).encode())
+        write_report(str(report), found.report())
     return found
+
+
+def _beside_report(corpus: Corpus, report: str, output: str) -> Corpus:
+    """Check that a report replaces no other file of a run, and leave out its earlier version."""
+    own = storage.address(report)
+    data = {file for name, form in corpus.files for file in (name, *form.companions(name))}
+    if own in map(storage.address, (output, *data)):
+        raise ValueError(Errors.RNN352.format(path=report))
+    return corpus._replace(unread=[n for n in corpus.unread if storage.address(n) != own])

@@ -86,6 +86,83 @@ def test_tokens_are_verbatim(tmp_path):
     assert [token.text for token in doc] == ["Delhi"]
 
 
+def words(doc):
+    return [token.text for token in doc]
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_tokens_that_begin_with_a_hash(tmp_path, separator):
+    content = "See O VB\n#Delhi B-GPE NNP\n# O SYM\nnow O RB\n".replace(" ", separator)
+    [doc], _ = converted(write(tmp_path / "a.conll", content), tag_column=2)
+    assert words(doc) == ["See", "#Delhi", "#", "now"] and ents(doc) == [("#Delhi", "GPE")]
+    content = "#love O\n#Delhi B-GPE\n".replace(" ", separator)  # with tabs, this may be BRAT's
+    [doc], _ = converted(write(tmp_path / "a.conll", content), format="conll")
+    assert words(doc) == ["#love", "#Delhi"] and ents(doc) == [("#Delhi", "GPE")]
+
+
+@pytest.mark.parametrize(
+    "comment,row,settings",
+    [
+        ("# text = in Delhi", "{n}\t{word}\t{tag}\t-", {"token_column": 2, "tag_column": 3}),
+        ("# sent_id = 12", "{word} NNP X {tag}", {}),  # as many columns as a token
+        ("# id 5628643f-c3ee\tdomain=train", "{word} _ _ {tag}", {}),
+        ("# id 5628643f-c3ee\tdomain=train", "{word}\t{tag}", {}),
+        ("# sent_id = 12", "{word} {tag} X NNP", {"tag_column": 2}),
+        ("# text = O", "{word} {tag}", {}),
+        ("#begin document (nw/wsj_0001); part 000", "{word} NNP {tag}", {}),
+        ("#end document", "{word} NNP {tag}", {}),
+        ("###MEDLINE:95369245", "{word}\t{tag}", {}),
+        ("#", "{word} {tag}", {}),
+    ],
+)
+def test_comments(tmp_path, comment, row, settings):
+    rows = [("in", "O"), ("New", "B-GPE"), ("Delhi", "I-GPE"), ("now", "O")]
+    rows = "".join(row.format(n=n, word=w, tag=tag) + "\n" for n, (w, tag) in enumerate(rows))
+    source = write(tmp_path / "a.conll", f"{comment}\n{rows}\n{comment}\n{rows}")
+    docs, found = converted(source, **settings)
+    assert [words(doc) for doc in docs] == [["in", "New", "Delhi", "now"]] * 2
+    assert ents(docs[0]) == [("New Delhi", "GPE")] and not found.notices
+
+
+GOOD = "we O\nflew O\nto O\nLima B-GPE\n"
+
+
+@pytest.mark.parametrize(
+    "content,problem",
+    [
+        (GOOD + "10 000 O\n", "line 5: .RNN156. A line must have 2 columns, .* but has 3"),
+        (GOOD + "New York B-GPE\n", "line 5: .RNN156."),
+        ("New York\tB-GPE\nis O\nin\tO\nUSA\tB-GPE\n", "line 1: .RNN156."),
+        (GOOD.replace(" ", "\t") + "Lima\tB-GPE\t\tNNP\n", "line 5: .RNN156."),
+        # Without its tag, the line would have another column's.
+        (CONLL_2003.replace("German JJ B-NP B-MISC", "German JJ B-NP"), "line 5: .RNN156."),
+        (GOOD + "#Delhi O-GPE\n", "line 5: .RNN137. Column -1 holds 'O-GPE', which is not a tag"),
+        (GOOD + "#New Delhi B-GPE\n", "line 5: .RNN156."),
+    ],
+)
+def test_no_token_is_lost_silently(tmp_path, content, problem):
+    source = write(tmp_path / "a.conll", content)
+    with pytest.raises(AnnotationError, match=problem) as caught:
+        converted(source)
+    assert len(caught.value.args) == 1
+
+
+def test_tabs_and_spaces_at_the_end_of_a_line(tmp_path):
+    tabs = GOOD.replace(" ", "\t").replace("B-GPE", "B-GPE\t")
+    for content in (tabs, GOOD.replace("\n", " \n"), GOOD.replace("flew O", "flew O \t")):
+        [doc], _ = converted(write(tmp_path / "a.conll", content))
+        assert words(doc) == ["we", "flew", "to", "Lima"] and tags_of(doc) == "OOOB"
+    [doc], _ = converted(write(tmp_path / "a.conll", "Lima\tB-GPE\nis\t\nfar\tO\n"))
+    assert tags_of(doc) == "B?O"
+
+
+def test_what_begins_a_document(tmp_path):
+    content = f"-DOCSTART- -X- O O\n\n{GOOD}-DOCSTART-s O\n".replace(" O\n", "\tO\n")
+    content = content.replace(" B", "\tB").replace("Lima", "New York")
+    [doc], _ = converted(write(tmp_path / "a.conll", content), unit="document")
+    assert words(doc) == ["we", "flew", "to", "New York", "-DOCSTART-s"]
+
+
 @pytest.mark.parametrize(
     "tags,expected",
     [

@@ -5,7 +5,7 @@ import json
 import pytest
 import spacy
 
-from spacy_rnn_tagger.formats.base import Role
+from spacy_rnn_tagger.formats.base import Reading, Role
 from spacy_rnn_tagger.formats.record import AnnotationError, Record
 from spacy_rnn_tagger.formats.registry import by_name
 from tests.formats.reading import SPANS, TEXT, converted, lines, spans_of, tags_of, write
@@ -58,6 +58,25 @@ def test_a_file_for_each_user(tmp_path):
     docs, found = converted(folder)
     assert [tags_of(doc) for doc in docs] == ["??OOBO", "OOOOOO"]
     assert list(found.agreement.pairs) == [("ann", "ben")]
+
+
+@pytest.mark.parametrize(
+    "file,annotator",
+    [
+        ("ann.jsonl", "ann"),
+        ("in/ann.smith.jsonl.gz", "ann.smith"),
+        ("ann.jones@example.org.jsonl", "ann.jones@example.org"),
+        ("C:\\x\\ann.jsonl", "ann"),
+        ("C:\\x\\all.jsonl", None),
+        ("s3://x/all.jsonl", None),
+        ("https://example.org/in/ann.jsonl?key=a/b.c", "ann"),
+    ],
+)
+def test_a_file_is_named_after_its_user(file, annotator):
+    value = {"id": 1, "text": TEXT, "label": TUPLES}
+    form = by_name("doccano", Role.ANNOTATED)
+    [parsed] = form.parse(value, Reading(annotated=True), "line 1", form.survey(file, [value]))
+    assert parsed.annotation.annotator == annotator
 
 
 @pytest.mark.parametrize(

@@ -254,10 +254,30 @@ def test_several_annotators_in_json_min(tmp_path):
 
 
 def test_who_annotates_a_task_twice_counts_twice(tmp_path):
+    values = [each["value"] for each in BOTH]
     tasks = [task(annotation_by(1, *BOTH), annotation_by(1, BOTH[0]))]
-    [doc], found = converted(write(tmp_path / "a.json", tasks))
+    rows = [minimal(1, 1, values), minimal(1, 1, values[:1])]
+    for content in (tasks, rows):
+        [doc], found = converted(write(tmp_path / "a.json", content))
+        assert tags_of(doc) == "BIOO?O"
+        assert list(found.agreement.pairs) == [("1", "1 (2)")]
+
+
+def test_the_same_text_in_two_tasks_can_be_resolved(tmp_path):
+    """Each was annotated twice, by one and the same."""
+    tasks = [task(annotation_by(1, *BOTH), annotation_by(1, *BOTH[:n]), number=n) for n in (1, 2)]
+    [doc], found = converted(write(tmp_path / "a.json", tasks), resolve="missing")
     assert tags_of(doc) == "BIOO?O"
-    assert list(found.agreement.pairs) == [("1", "1 (2)")]
+    assert "'Delhi' (GPE) by 1, 1 (3), 1 (4), not by 1 (2): left missing" in found.notices[0]
+
+
+def test_the_same_export_twice_stays_two_docs(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.json", "b.json"):
+        write(folder / name, [task(annotation_by(1, *BOTH))])
+    docs, found = converted(folder)
+    assert len(docs) == 2 and found.agreement is None
 
 
 def test_the_same_text_in_two_tasks_stays_two_docs(tmp_path):

@@ -114,8 +114,8 @@ def test_the_report_has_a_line_each(tmp_path):
     _, found = converted(source, misaligned="expand", report=report)
     assert len(found.notices) == 30
     written = report.read_text().splitlines()
-    assert len(written) == 31 and written[0] == f"jsonl: {source}"
-    assert written[1].startswith(f"{source}, line 1: 'New York' (GPE, characters 0 to 8) appears")
+    assert len(written) == 32 and written[1] == f"jsonl: {source}"
+    assert written[2].startswith(f"{source}, line 1: 'New York' (GPE, characters 0 to 8) appears")
     out = tmp_path / "out.spacy"
     command = ["convert", str(source), str(out), "--misaligned", "expand"]
     done = CliRunner().invoke(app, command)

@@ -4,6 +4,7 @@ import pytest
 import spacy
 from spacy.training import Example
 
+from spacy_rnn_tagger.formats.record import AnnotationError
 from tests.formats.reading import SPANS, TEXT, converted, lines, spans_of, tags_of, write
 
 OBJECTS = [
@@ -86,6 +87,59 @@ def test_what_says_nothing_about_a_span_is_left_out(tmp_path, record):
     assert len(docs) == 1 and found.left_out == {record["answer"]: 1}
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+@pytest.mark.parametrize("spans", [None, "absent"])
+def test_spans_may_be_absent_if_there_are_none(tmp_path, suffix, spans):
+    """One per line, whatever the file is called."""
+    bare = answer(None, "accept")
+    if spans == "absent":
+        del bare["spans"]
+    source = write(tmp_path / f"a.{suffix}", lines(bare, answer(OBJECTS), bare | {"answer": "no"}))
+    docs, found = converted(source)
+    assert found.read_as.keys() == {"prodigy" if suffix == "jsonl" else "spacy-json"}
+    assert [tags_of(doc) for doc in docs] == ["OOOOOO", "BIOOBO"]
+    assert found.left_out == {"no": 1}
+
+
+@pytest.mark.parametrize(
+    "more,readable",
+    [
+        ({"_view_id": "classification", "label": "NEWS"}, False),
+        ({"_view_id": "choice", "options": [{"id": 1}], "accept": [1]}, False),
+        ({"_view_id": "ner_manual", "label": "NEWS"}, True),  # of the file that was annotated
+        ({"_view_id": "blocks"}, True),
+        ({"spans": 3}, False),
+    ],
+)
+def test_answers_to_other_questions_say_nothing_about_spans(tmp_path, more, readable):
+    bare = answer(None)
+    del bare["spans"]
+    source = write(tmp_path / "a.jsonl", lines(answer(OBJECTS), bare | more))
+    if readable:
+        assert [tags_of(doc) for doc in converted(source)[0]] == ["BIOOBO", "OOOOOO"]
+    else:
+        with pytest.raises(AnnotationError, match="line 2: .RNN117. A record must have a list"):
+            converted(source)
+
+
+@pytest.mark.parametrize(
+    "more,tags,rejected",
+    [
+        ({"_view_id": "ner"}, "BI????", 1),  # before Prodigy wrote the key
+        ({"_view_id": "ner", "_is_binary": True}, "BI????", 1),
+        ({"_view_id": "ner_manual", "_is_binary": True}, "BI????", 1),
+        ({"_view_id": "ner", "_is_binary": False}, "BIOOOO", 0),
+        ({"_view_id": "ner_manual"}, "BIOOOO", 0),
+        ({"_view_id": None}, "BIOOOO", 0),
+    ],
+)
+def test_acceptance_and_rejection_agree_on_what_was_asked(tmp_path, more, tags, rejected):
+    both = [answer(OBJECTS[:1], given, **more) for given in ("accept", "reject")]
+    docs, found = converted(write(tmp_path / "a.jsonl", lines(*both)), incorrect_spans_key="wrong")
+    assert tags_of(docs[0]) == tags
+    assert (found.rejected, found.left_out) == (rejected, {} if rejected else {"reject": 1})
+
+
 def test_a_rejected_span_that_is_accepted_too_is_no_error_later(tmp_path):
     own = [OBJECTS[0], OBJECTS[0] | {"answer": "reject"}]
     [doc], found = converted(
@@ -124,3 +178,22 @@ def test_one_annotator_again_is_another_doc_as_ever(tmp_path):
     assert [tags_of(doc) for doc in docs] == ["BI????", "????B?"]
     [doc], _ = converted(write(tmp_path / "a.jsonl", lines(*rows)), resolve="missing")
     assert tags_of(doc) == "BI??B?"
+
+
+@pytest.mark.parametrize("how", ["missing", "first", "majority", "union"])
+def test_no_answer_of_one_annotator_is_dropped(tmp_path, how):
+    rows = [binary(each, "accept", _annotator_id="ann") for each in OBJECTS]
+    for own in (rows, [row | {"_annotator_id": None} for row in rows]):
+        [doc], found = converted(write(tmp_path / "a.jsonl", lines(*own)), resolve=how)
+        assert tags_of(doc) == "BI??B?" and not found.notices
+
+
+@pytest.mark.parametrize("how,tags", [(None, "OOOO?O"), ("majority", "OOOOBO")])
+def test_a_text_that_one_annotated_again(tmp_path, how, tags):
+    rows = [
+        answer(OBJECTS[1:] * n, _annotator_id=name) for name, n in [("a", 0), ("a", 1), ("b", 1)]
+    ]
+    [doc], found = converted(write(tmp_path / "a.jsonl", lines(*rows)), resolve=how)
+    assert tags_of(doc) == tags
+    [notice] = found.notices
+    assert "line 1: 'Delhi' (GPE) by a (2), b, not by a: " in notice

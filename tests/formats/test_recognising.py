@@ -28,13 +28,14 @@ REGIONS = [
 TASK = {"id": 1, "data": {"text": TEXT}, "annotations": [{"completed_by": 1, "result": REGIONS}]}
 OBJECTS = [dict(zip(("start", "end", "label"), span, strict=True)) for span in SPANS]
 DOCCANO = {"id": 1, "text": TEXT, "label": SPANS}
+OFFSETS = [{"start_offset": a, "end_offset": b, "label": label} for a, b, label in SPANS]
 PRODIGY = {"text": TEXT, "spans": OBJECTS, "answer": "accept", "_input_hash": 1}
 ROWS = "Red B-FAC\nFort I-FAC\nis O\nin O\nDelhi B-GPE\n. O\n"
 # A file of each format: its suffix, its content and what it is.
 FILES = [
     (".json", json.dumps([TASK]), "label-studio"),
     (".json", json.dumps([TASK], indent=2), "label-studio"),
-    (".jsonl", lines(TASK, TASK), "label-studio"),
+    (".jsonl", lines(TASK, TASK | {"id": 2}), "label-studio"),
     (".jsonl", lines(DOCCANO), "doccano"),
     (".jsonl", lines(PRODIGY, PRODIGY), "prodigy"),
     (".jsonl", lines({"text": TEXT, "entities": SPANS}), "jsonl"),
@@ -86,6 +87,95 @@ def test_ambiguous_content_is_an_error_that_lists_the_candidates(
     path = write(tmp_path / name, content)
     with pytest.raises(AnnotationError, match=f"may be {candidates}. Choose .* --format"):
         converted(path)
+
+
+RELATIONS = {"relations": [], "Comments": []}
+TAGGED = [{"start": a, "end": b, "text": TEXT[a:b], "labels": [x]} for a, b, x in SPANS]
+MINIMAL = {"id": 1, "text": TEXT, "annotator": 1, "annotation_id": 7, "lead_time": 2.5}
+BARE = MINIMAL | {"id": 2, "text": "-"}
+BARE_TASK = {"id": 2, "data": {"text": "-"}, "file_upload": "a", "annotations": [{"result": []}]}
+
+
+@pytest.mark.parametrize("n", [1, 60])  # more than a sample has
+@pytest.mark.parametrize(
+    "empty,full,name",
+    [
+        (
+            {"text": "-", "entities": [], **RELATIONS},
+            {"text": TEXT, "entities": OFFSETS},
+            "doccano",
+        ),
+        ({"text": "-", "annotations": []}, {"text": TEXT, "annotations": OFFSETS}, "doccano"),
+        ({"text": "-", "label": []}, {"text": TEXT, "label": SPANS}, "doccano"),
+        ({"text": "-", "entities": []}, {"text": TEXT, "entities": SPANS}, "jsonl"),
+        ({"text": "-", "spans": [], "answer": "accept"}, PRODIGY, "prodigy"),
+        (BARE, MINIMAL | {"entities": TAGGED}, "label-studio"),
+        (BARE, MINIMAL | {"spans": TAGGED}, "label-studio"),
+        (BARE | {"label": []}, MINIMAL | {"label": TAGGED}, "label-studio"),
+        (BARE_TASK, TASK, "label-studio"),
+    ],
+)
+def test_texts_without_entities_decide_nothing(tmp_path, n, empty, full, name):
+    names = {"jsonl": name, "json": "spacy-json" if name in ("jsonl", "prodigy") else name}
+    for suffix, content in [("jsonl", lines), ("json", lambda *records: json.dumps(records))]:
+        for records in ([empty] * n + [full], [full] + [empty] * n, [empty] * n):
+            docs, found = converted(write(tmp_path / f"a.{suffix}", content(*records)))
+            assert found.read_as.keys() == {names[suffix]}
+            assert max(map(spans_of, docs)) == (SPANS if full in records else [])
+
+
+def test_own_records_may_have_relations(tmp_path):
+    records = [{"text": TEXT, "entities": each, **RELATIONS} for each in ([], SPANS)]
+    docs, found = converted(write(tmp_path / "a.jsonl", lines(*records)))
+    assert found.read_as.keys() == {"jsonl"} and spans_of(docs[1]) == SPANS
+
+
+def test_lines_of_answers_are_read_whatever_their_file_is_called(tmp_path):
+    for name in ("a.jsonl", "a.json", "a"):
+        docs, _ = converted(write(tmp_path / name, lines(PRODIGY, PRODIGY)))
+        assert list(map(spans_of, docs)) == [SPANS, SPANS]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "x", "spans": 3},
+        {"question": "Who?", "answer": "Me."},
+        {"info": {}, "images": [], "annotations": []},
+        {"entities": []},
+        {"version": "3.1", "entities": ["city"]},
+    ],
+)
+def test_other_json_in_a_folder_is_not_read(tmp_path, value):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder / "a.txt", "[Lima](GPE)\n")
+    write(folder / "b.json", value)
+    notes = []
+    docs, _ = converted(folder, notify=notes.append)
+    assert len(docs) == 1 and "b.json" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "suffix,record",
+    [
+        ("jsonl", {"entities": SPANS}),
+        ("jsonl", {"spans": OBJECTS}),
+        ("jsonl", {"spans": OBJECTS, "answer": "accept", "_input_hash": 1}),
+        ("jsonl", {"label": SPANS}),
+        ("json", {"entities": SPANS}),
+        ("json", {"spans": OBJECTS, "answer": "accept"}),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"text": "A headline"}])
+def test_the_key_of_the_text_can_be_named(tmp_path, suffix, record, more):
+    record = {**more, "body": TEXT, **record}
+    content = json.dumps([record, record]) if suffix == "json" else lines(record, record)
+    source = write(tmp_path / f"a.{suffix}", content)
+    docs, _ = converted(source, text_column="body")
+    assert [(doc.text, spans_of(doc)) for doc in docs] == [(TEXT, SPANS)] * 2
+    with pytest.raises(AnnotationError, match="1: .RNN115. A record must be an object with 'head'"):
+        converted(source, text_column="head")
 
 
 def test_a_format_can_be_named(tmp_path):

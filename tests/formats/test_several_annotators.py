@@ -1,5 +1,7 @@
 """Several annotations of one text: agreement, and what becomes of disagreement."""
 
+import re
+
 import numpy as np
 import pytest
 import spacy
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from spacy_rnn_tagger.formats.agreement import Agreement, Pair
 from spacy_rnn_tagger.formats.findings import Annotated
 from spacy_rnn_tagger.formats.resolving import RESOLVE, Resolver
-from tests.formats.reading import converted, tags_of, write
+from tests.formats.reading import converted, lines, spans_of, tags_of, write
 
 VOCAB = spacy.blank("en").vocab
 WORDS = ["a", "b", "c", "d", "e", "f"]
@@ -31,10 +33,10 @@ def doc_of(tags, labels="X"):
     return doc
 
 
-def resolved(how, *docs, names="abcdef"):
+def resolved(how, *docs, names="abcdef", complete=True):
     resolver = Resolver(how)
     found = [
-        Annotated(doc, f"f, record {i}", "f", name, "task 1")
+        Annotated(doc, f"f, record {i}", "f", name, "task 1", complete)
         for i, (doc, name) in enumerate(zip(docs, names, strict=False))
     ]
     [doc] = resolver(found)
@@ -84,6 +86,120 @@ def test_what_nobody_knows_stays_missing(how):
     assert tags_of(doc) == "BO?"
 
 
+def test_the_first_leaves_to_others_what_it_does_not_know():
+    doc, resolver = resolved("first", doc_of("BO??O?"), doc_of("OO?BO?"), doc_of("BIBOBO"))
+    assert tags_of(doc) == "BOBBOO"
+    assert [line.partition(": ")[2] for line in resolver.notices] == [
+        "'a' (X) by a, not by b, c: kept",
+        "'a b' (X) by c, not by a, b: dropped",
+        "'d' (X) by b, not by c: kept",
+        "'e' (X) by c, not by a, b: dropped",
+    ]
+    doc, resolver = resolved("first", doc_of("O??"), doc_of("BI?"))
+    assert tags_of(doc) == "O??" and len(resolver.notices) == 1
+
+
+@pytest.mark.parametrize("how", RESOLVE)
+def test_answers_of_one_annotator_add_up(how):
+    docs = doc_of("B?????"), doc_of("???BI?"), doc_of("B?????")
+    doc, resolver = resolved(how, *docs, names="aaa", complete=False)
+    assert tags_of(doc) == "B??BI?"
+    assert resolver.agreement.texts == 0 and not resolver.notices
+
+
+@pytest.mark.parametrize(
+    "how,expected", [(None, "?OO"), ("first", "OOO"), ("majority", "BOO"), ("union", "BOO")]
+)
+def test_who_annotates_a_text_twice_counts_twice(how, expected):
+    """Also without `--resolve`: a tool says that it is the same text."""
+    doc, resolver = resolved(how, doc_of("OOO"), doc_of("BOO"), doc_of("BOO"), names="aab")
+    assert tags_of(doc) == expected
+    assert list(resolver.agreement.pairs) == [("a", "a (2)"), ("a", "b"), ("a (2)", "b")]
+    assert resolver.notices[0].startswith("f, record 0: 'a' (X) by a (2), b, not by a: ")
+
+
+@pytest.mark.parametrize("second", ["O??", "BI?", "??B"])
+def test_who_contradicts_an_answer_counts_twice(second):
+    docs = doc_of("B?O"), doc_of(second, "X"), doc_of("BOO")
+    doc, resolver = resolved(None, *docs, names="aab", complete=False)
+    assert len(resolver.agreement.pairs) == 3
+    assert "by a (2)" in "".join(resolver.notices)
+
+
+def test_names_differ_whatever_they_are():
+    names = ["a", "a", "a (2)", "a (2)", "a"]
+    docs = [doc_of("BO"[i % 2]) for i in range(5)]
+    _, resolver = resolved("missing", *docs, names=names)
+    found = {name for pair in resolver.agreement.pairs for name in pair}
+    assert found == {"a", "a (2)", "a (2) (2)", "a (2) (3)", "a (3)"}
+
+
+@given(st.sampled_from(RESOLVE), st.data())
+def test_no_span_is_lost_without_a_notice(how, data):
+    """A doc is a run of B, I, O and "?", by one of two annotators or by nobody in particular."""
+    runs = st.text("BIO?", min_size=4, max_size=4).map(
+        lambda tags: re.sub("(?<![BI])I|^I", "B", tags)
+    )
+    many = st.tuples(runs, st.sampled_from(["a", "b", None]), st.booleans())
+    given = [
+        Annotated(doc_of(tags, "XY"), "f", "f", name, "task 1", complete)
+        for tags, name, complete in data.draw(st.lists(many, min_size=1, max_size=4))
+    ]
+    before = {(ent.text, ent.label_) for each in given for ent in each.doc.ents}
+    resolver = Resolver(how)
+    [doc] = resolver(given)
+    lost = before - {(ent.text, ent.label_) for ent in doc.ents}
+    assert lost == {
+        (text, label)
+        for text, label in lost
+        if any(f"{text!r} ({label})" in notice for notice in resolver.notices)
+    }
+    assert {(ent.text, ent.label_) for ent in doc.ents} <= before
+
+
+def rejecting(start, end, label, doc):
+    doc.spans["no"] = [spacy.tokens.Span(doc, start, end, label=label)]
+    return doc
+
+
+@pytest.mark.parametrize(
+    "how,names,tags,rejected",
+    [
+        ("missing", "ab", "?O?", 0),
+        ("first", "ab", "BO?", 0),
+        ("majority", "ab", "?O?", 0),
+        ("union", "ab", "BO?", 0),
+        ("first", "ba", "?O?", 1),
+        ("missing", "aa", "?O?", 0),  # who thinks twice
+    ],
+)
+def test_a_rejection_is_a_say(how, names, tags, rejected):
+    docs = [doc_of("BO?"), rejecting(0, 1, "X", doc_of("???"))]
+    if names == "ba":
+        docs.reverse()
+    resolver = Resolver(how, "no")
+    given = [
+        Annotated(doc, "f", "f", name, "task 1", complete=False)
+        for doc, name in zip(docs, names, strict=True)
+    ]
+    [doc] = resolver(given)
+    assert tags_of(doc) == tags and len(doc.spans.get("no", ())) == rejected
+    [notice] = resolver.notices
+    other = "b" if names != "aa" else "a (2)"
+    assert notice.startswith(f"f: 'a' (X) by a, not by {other}: ")
+
+
+def test_a_rejection_that_nobody_contradicts_is_kept():
+    docs = [doc_of("BO?"), rejecting(0, 1, "Y", doc_of("???"))]
+    resolver = Resolver(None, "no")
+    given = [
+        Annotated(each, "f", "f", name, "task 1") for each, name in zip(docs, "ab", strict=True)
+    ]
+    [doc] = resolver(given)
+    assert tags_of(doc) == "BO?" and not resolver.notices
+    assert [(span.start, span.end, span.label_) for span in doc.spans["no"]] == [(0, 1, "Y")]
+
+
 def test_a_tie_is_missing():
     doc, _ = resolved("majority", doc_of("BO"), doc_of("OO"))
     assert tags_of(doc) == "?O"
@@ -96,6 +212,16 @@ def test_without_a_say_so_the_same_text_again_is_another_doc(tmp_path):
     docs, found = converted(source, resolve="missing")
     assert [tags_of(doc) for doc in docs] == ["?O", "BO"]
     assert found.agreement.texts == 1
+    assert list(found.agreement.pairs) == [(str(source), f"{source} (2)")]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a (1).jsonl"])
+def test_annotations_without_a_name_are_several_whatever_the_file_is_called(tmp_path, name):
+    text, delhi, lima = "Delhi and Lima.", [0, 5, "GPE"], [10, 14, "GPE"]
+    records = [{"text": text, "entities": each} for each in ([delhi], [delhi, lima])]
+    source = write(tmp_path / name, lines(*records))
+    [doc], found = converted(source, resolve="union")
+    assert len(spans_of(doc)) == 2 and len(found.notices) == 1
     assert list(found.agreement.pairs) == [(str(source), f"{source} (2)")]
 
 

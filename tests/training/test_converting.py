@@ -12,10 +12,11 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger.cli import app
-from spacy_rnn_tagger.formats.corpus import line_to_doc, read_docs
+from spacy_rnn_tagger.formats.corpus import corpus_files, find_corpus, line_to_doc, read_docs
 from spacy_rnn_tagger.formats.docs import make_doc
 from spacy_rnn_tagger.formats.inline import parse_line
 from spacy_rnn_tagger.formats.record import AnnotationError
+from spacy_rnn_tagger.formats.reports import ERRORS_SUFFIX
 from spacy_rnn_tagger.training.converting import Converted, convert
 
 GOOD = "[Red Fort](FAC) is in [Delhi](GPE).\n\nNo names, but \\[brackets\\] (and these).\n"
@@ -274,6 +275,57 @@ def test_text_as_editors_write_it(tmp_path, form, compressed):
     path.write_bytes(gzip.compress(content) if compressed else content)
     run(path, tmp_path / "out.spacy")
     assert [doc.text for doc in docs_in(tmp_path / "out.spacy")] == ["Delhi it is", "Lima too "]
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report.txt.gz"])
+def test_a_report_beside_the_data_is_no_data(tmp_path, name):
+    source, report = tmp_path / "in", tmp_path / "in" / name
+    source.mkdir()
+    data = source / "a.jsonl"
+    data.write_text(records({"text": "Oslo or Lima", "entities": [[0, 4, "GPE"], [8, 11, "GPE"]]}))
+    notes = []
+    for _ in range(2):
+        found = convert(
+            source,
+            tmp_path / "out.spacy",
+            misaligned="missing",
+            report=report,
+            notify=notes.append,
+        )
+        assert found.docs == 1 and found.read_as == {"jsonl": [str(data)]} and not notes
+    written = report.read_bytes()
+    assert b"'Lim'" in (gzip.decompress(written) if name.endswith(".gz") else written)
+    assert corpus_files(source) == [str(data)]
+    assert "report.txt" in find_corpus(source).unread_note(source)
+    with pytest.raises(FileNotFoundError, match="report.txt"):
+        find_corpus(source, format="inline")
+
+
+def test_records_on_which_a_pipeline_failed_are_no_data(tmp_path):
+    """`select` writes them beside its tasks."""
+    data = tmp_path / "tasks.jsonl"
+    data.write_text(records({"text": "Oslo", "entities": [[0, 4, "GPE"]]}))
+    errors = tmp_path / f"tasks.jsonl{ERRORS_SUFFIX}"
+    errors.write_text(records({"source": "a.txt", "record": 1, "error": "too long"}))
+    assert corpus_files(tmp_path) == [str(data)]
+    assert errors.name in find_corpus(tmp_path).unread_note(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["in/a.jsonl", "in/b.txt", "in/b.ann", "out.spacy"])
+def test_a_report_replaces_no_data(tmp_path, name):
+    source, report = tmp_path / "in", tmp_path / name
+    source.mkdir()
+    (source / "a.jsonl").write_text(records({"text": "Oslo", "entities": [[0, 4, "GPE"]]}))
+    (source / "b.txt").write_text("in Lima")
+    (source / "b.ann").write_text("T1\tGPE 3 7\tLima\n")
+    (tmp_path / "out.spacy").write_bytes(b"what was there")
+    before = report.read_bytes()
+    with pytest.raises(ValueError, match="would replace the input or the output"):
+        convert(source, tmp_path / "out.spacy", report=report)
+    if name == "in/a.jsonl":
+        with pytest.raises(ValueError, match="would replace the input or the output"):
+            convert(report, tmp_path / "out.spacy", report=source / ".." / name)
+    assert report.read_bytes() == before
 
 
 def test_binary_answers_say_nothing_of_the_rest(nlp, tmp_path):

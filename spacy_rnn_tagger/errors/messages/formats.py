@@ -144,3 +144,9 @@ class FormatsErrors:
         "Which key of the data is the text? Choose one with --text-column. Keys with a string: "
         "{keys}."
     )
+
+    # Columns whose number differs.
+    RNN156 = (
+        "A line must have {width} columns, as most lines of the file do, but has {found}. If "
+        "tokens contain spaces, separate the columns of all lines by tabs alone."
+    )

@@ -132,3 +132,7 @@ class TrainingErrors:
     )
     RNN350 = "`spacy train {config}` ended with status {status}. Its output above says why."
     RNN351 = "`spacy train {config}` ended with status {status}. The end of its output:\n{output}"
+    RNN352 = (
+        "The report {path} would replace the input or the output. Choose another name with "
+        "--report."
+    )
