@@ -32,7 +32,7 @@ def report_cli(
         help="Training data, to tell names seen in training; from the config if not given",
     ),
     n_docs: int = typer.Option(20, "--docs", min=0, help="Number of docs with errors to show"),
-    export: Path = typer.Option(
+    export: str = typer.Option(
         None,
         "--export",
         help="File for all docs with errors, to annotate again: gold entities, with the pipeline's "

@@ -6,7 +6,7 @@ memory), `provenance` (who, what and when), `outcomes` (what became of each enti
 the annotation says about a span), `running` (a pipeline over docs), `scope` (which labels are
 scored), `calibration` (temperature and thresholds), `conformal` (floors of candidates for a
 coverage), `workload` (what a person has to check), `figures` (all numbers of a report),
-`summary`, `plots` and `page`, and `exporting` (docs with errors, for annotation tools).
+`summary`, `plots` and `page`, and `exporting` (annotated docs, for annotation tools).
 
 Evaluation needs the extra `evaluation` (SciPy, Matplotlib, Jinja2); tagging does not. The modules
 of the public functions can be imported without it.

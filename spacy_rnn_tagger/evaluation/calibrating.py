@@ -162,21 +162,20 @@ def calibrate(
         set_before = pipe.threshold if isinstance(pipe.threshold, Mapping) else {}
         fitted = {label: row.threshold for label, row in found.items()}
         settings["threshold"] = {**set_before, **thresholds, **fitted}
-    elif any(thresholds.values()):
-        notes.append("The thresholds are unchanged; they were set for the former confidences.")
+    kept = [label for label, value in thresholds.items() if value and label not in found]
+    notes += _unchanged("thresholds", kept)
     covered: dict[str, Coverage] = {}
+    # Infinite ones are those of labels that have no candidates.
+    floors = dict(zip(labels, floor_of_each(pipe.candidates, labels).tolist(), strict=True))
+    floors = {label: floor for label, floor in floors.items() if floor <= 1}
     if coverage is not None:
         present = [label for label in written if label in annotated]
         covered = _covered(others[0], temperature, present, coverage, coverage_unit)
         notes += _coverage_notes(covered, coverage, coverage_unit)
         # What was set before stays for labels of which the data says nothing.
-        set_before = dict(zip(labels, floor_of_each(pipe.candidates, labels).tolist(), strict=True))
-        floors = {label: floor for label, floor in set_before.items() if floor <= 1}
         settings["candidates"] = floors | {label: own.floor for label, own in covered.items()}
-    elif pipe.candidates:
-        notes.append(
-            "The floors of candidates are unchanged; they were set for the former confidences."
-        )
+    kept = [label for label in floors if label in written and label not in covered]
+    notes += _unchanged("floors of candidates", kept)
     result = Calibration(
         temperature,
         cal.expected_calibration_error(before, correct),
@@ -192,6 +191,16 @@ def calibrate(
     if folder is not None:
         write_pipeline(nlp, folder)
     return result
+
+
+def _unchanged(what: str, labels: Sequence[str]) -> list[str]:
+    """Describe what stays as it was for some labels, as sentences for the user."""
+    if not labels:
+        return []
+    return [
+        f"These {what} are unchanged; they were set for the former confidences: "
+        f"{', '.join(labels)}."
+    ]
 
 
 def _divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:

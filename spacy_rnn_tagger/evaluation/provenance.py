@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from spacy.language import Language
+from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.util import to_numpy
@@ -49,7 +50,9 @@ def describe_model(nlp: Language) -> dict[str, str]:
     digest = hashlib.sha256(nlp.config.to_str().encode())
     for name, pipe in nlp.pipeline:
         digest.update(f"\0{name}\0".encode())
-        if hasattr(pipe, "to_bytes"):
+        if isinstance(pipe, Sentencizer):
+            digest.update(json.dumps(settings_of(pipe)).encode())
+        elif hasattr(pipe, "to_bytes"):
             digest.update(pipe.to_bytes(exclude=["vocab"]))
     vectors = nlp.vocab.vectors
     if vectors.size:
@@ -60,6 +63,18 @@ def describe_model(nlp: Language) -> dict[str, str]:
         "description": str(nlp.meta.get("description", "")),
         "sha256": digest.hexdigest(),
     }
+
+
+def settings_of(sentencizer: Sentencizer) -> list[Any]:
+    """List a sentencizer's settings, which it writes in an order that each process has of its own.
+
+    Args:
+        sentencizer: The component.
+
+    Returns:
+        Its punctuation, sorted, and whether it overwrites sentence starts.
+    """
+    return [sorted(sentencizer.punct_chars), sentencizer.overwrite]
 
 
 def describe_data(examples: Iterable[Example]) -> dict[str, str]:

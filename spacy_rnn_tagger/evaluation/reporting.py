@@ -10,9 +10,11 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ..errors import Errors, check_at_least
+from ..formats import storage
+from ..formats.base import Writing
 from ..io import check_file, suffix_of, write_whole
 from .data import DataError, shared_texts, training_corpora
-from .exporting import check_export, export_docs
+from .exporting import check_export, find_tasks, pack_tasks
 from .inputs import Data, Pipeline, data_name, examples_of, pipeline_name, pipeline_of, repeatable
 from .outcomes import DocOutcome, Mention
 from .provenance import describe_data, describe_model, utc_now, versions
@@ -57,9 +59,9 @@ def report(
             default the training corpus that the pipeline's config names.
         n_docs: The maximum number of docs with errors to show, the costliest first.
         component: The name of the component, if the pipeline has several `rnn_ner`.
-        export: The file to write all docs with errors to, the costliest first, as gold annotation
-            with the pipeline's suggestion in the metadata; beside it, what the tool needs to show
-            them. None to write nothing.
+        export: The file to write all docs with errors to, a path or a URL: the costliest first, as
+            gold annotation with the pipeline's suggestion in the metadata; beside it, what the tool
+            needs to show them. Its suffix must fit the format. None to write nothing.
         export_format: The name of the format of that file, such as "jsonl".
         progress: Whether to show a progress bar if standard error is a terminal.
 
@@ -76,7 +78,8 @@ def report(
         (sentences for the user); `versions`; and `docs_with_errors`.
 
     Raises:
-        ModuleNotFoundError: The extra `evaluation` is not installed.
+        ModuleNotFoundError: The extra `evaluation`, or a package that the format of the export
+            needs, is not installed.
         OSError: Something can't be read or written.
         ValueError: A pipeline, the data or a setting is unsuitable, or the pipeline writes none of
             the labels that the data has. Nothing is written.
@@ -85,13 +88,11 @@ def report(
 
     check_at_least("n_docs", n_docs, 0)
     file = None if output is None else Path(output)
-    exported = None if export is None else Path(export)
-    for each in (file, exported):
-        if each is not None:
-            check_file(each)
-    if file is not None and exported is not None and file.absolute() == exported.absolute():
-        raise ValueError(Errors.RNN408.format(path=file))
-    check_export(export_format)
+    if file is not None:
+        check_file(file)
+        if suffix_of(file) != ".json":
+            from .page import render_page
+    form = None if export is None else check_export(export, export_format, but=file)
     data = repeatable(data)
     nlp = pipeline_of(model)
     name = find_component(nlp, component)
@@ -151,23 +152,24 @@ def report(
     costliest = every_error[:n_docs]
     shown = [_as_data(number, spent, docs[number]) for number, spent in costliest]
     found = {**about, **figures, "docs_with_errors": shown}
-    annotation: dict[Path, bytes] = {}
-    if exported is not None:
+    annotation: dict[str, bytes] = {}
+    if export is not None and form is not None:
         numbers = [number for number, _ in every_error]
-        names = {"source": data_name(data), "model": pipeline_name(model)}
-        tasks, extras = export_docs(examples, docs, every, numbers, form=export_format, **names)
-        annotation = {exported.with_name(extra): extras[extra] for extra in extras}
-        annotation[exported] = tasks
+        annotation = pack_tasks(
+            export,
+            form.configured(Writing(model=pipeline_name(model))),
+            find_tasks(examples, docs, every, numbers, pipeline_name(model)),
+            source=data_name(data),
+            labels={mention.label for i in numbers for mention in every[i].predicted},
+        )
     if file is not None:
         if suffix_of(file) == ".json":
             content = json.dumps(found, indent=2, ensure_ascii=False)
         else:
-            from .page import render_page
-
             content = render_page(**about, figures=figures, docs=docs, costliest=costliest)
         write_whole(file, content.encode("utf-8"))
     for path, part in annotation.items():
-        write_whole(path, part)
+        storage.write(path, part)
     return found
 
 

@@ -19,15 +19,14 @@ from spacy.vocab import Vocab
 from ..errors import Errors, as_warning, check_at_least
 from ..errors.wording import counted
 from ..evaluation.data import annotated_docs, check_examples, training_corpora
+from ..evaluation.exporting import Task, check_export, pack_tasks
 from ..evaluation.inputs import Data, Pipeline, data_name, pipeline_name, pipeline_of
 from ..evaluation.outcomes import Mention
 from ..evaluation.running import find_component, no_component
 from ..formats import storage
-from ..formats.base import Format, Role
-from ..formats.record import Record
-from ..formats.registry import by_name
-from ..io import check_file, is_compressed, suffix_of, write_whole
+from ..io import check_file, suffix_of, write_whole
 from ..pipeline.folders import load_pipeline
+from ..pipeline.label_sets import annotated_labels, get_label_set
 from ..runtime import one_core
 from .folds import Folds, assign
 from .suspicion import KINDS, Judged, Suspect, judge, ranked
@@ -57,7 +56,9 @@ def audit(
 
     The data is divided into folds. For each fold, `spacy train` trains the pipeline's own config on
     the other folds. The models are kept in the folder `work`, so an interrupted run is resumed by
-    calling it again with the same arguments. Delete the folder when you are done.
+    calling it again with the same arguments. If the data, the config, or the vectors or components
+    that training takes over from the pipeline have changed, they are trained anew. Delete the
+    folder when you are done.
 
     The ranking contains each gold entity, and each span that the model finds likely but that is not
     annotated. The score is log((1 - q) / q), where q is the exact probability that the place is as
@@ -73,8 +74,9 @@ def audit(
             trained on.
         steps: Training steps per fold; from the config if None.
         n: The maximum number of places on the page, and of docs in the export.
-        export: A file for annotation tools with the docs that have improbable annotation, the worst
-            first: as they are annotated, with the model's suggestions in their `meta`.
+        export: A file for annotation tools, a path or a URL, with the docs that have improbable
+            annotation, the worst first: as they are annotated, with the model's suggestions in
+            their `meta`. Entities of the label "?" mark missing annotation, which `convert` reads.
         format: The format of that file, as for `annotate`.
         work: The folder for the training runs; by default the output's name with `.folds`.
         component: The name of the component, if the pipeline has several `rnn_ner`.
@@ -93,7 +95,8 @@ def audit(
         of each kind with a score above zero; `notes` and `versions`.
 
     Raises:
-        ModuleNotFoundError: The extra `evaluation` is not installed, and a page is to be written.
+        ModuleNotFoundError: The extra `evaluation` is not installed, and a page is to be written;
+            or a package that the format of the export needs.
         OSError: Something can't be read or written.
         RuntimeError: Training failed.
         ValueError: The pipeline, the data or a setting is unsuitable.
@@ -110,13 +113,13 @@ def audit(
         check_file(file)
         if suffix_of(file) != ".json":
             from .page import render_page
-    form = _check_export(export, format)
+    form = None if export is None else check_export(export, format, but=file)
     nlp = pipeline_of(model)
     name = find_component(nlp, component)
     if name is None:
         raise ValueError(no_component(nlp, pipeline_name(model)))
     docs = _docs_of(nlp, data)
-    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    labels = sorted({label for doc in docs for label in annotated_labels(doc)})
     if folds:
         notes = []
         with _folder(work, file) as folder:
@@ -139,8 +142,11 @@ def audit(
     for note in notes:
         notify(note)
     report = _report(pipeline_name(model), data_name(data), folds, docs, judged, notes)
-    if form is not None:
-        _export(str(export), form, docs, judged, report, n)
+    if export is not None and form is not None:
+        tasks = _tasks(docs, judged, report, n)
+        packed = pack_tasks(export, form, tasks, source=report["data"], labels=labels)
+        for path, part in packed.items():
+            storage.write(path, part)
     if file is not None:
         if suffix_of(file) == ".json":
             content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
@@ -150,26 +156,15 @@ def audit(
     return report
 
 
-def _check_export(export: str | Path | None, format: str) -> Format | None:
-    """Find the format of the export, before long work."""
-    if export is None:
-        return None
-    form = by_name(format, Role.OUTPUT)
-    if suffix_of(export) not in form.suffixes or is_compressed(export):
-        suffixes = " or ".join(form.suffixes)
-        raise ValueError(Errors.RNN213.format(path=export, suffixes=suffixes, format=format))
-    storage.check_file(str(export))
-    form.prepare()
-    return form
-
-
 def _docs_of(nlp: Language, data: Data) -> list[Doc]:
     """Collect annotated docs with their own tokens."""
     if isinstance(data, str | Path):
         docs: Iterable[Doc] = annotated_docs(nlp, data)
     else:
         docs = (each.reference if isinstance(each, Example) else each for each in data)
-    found = [doc for doc in docs if len(doc) and doc.has_annotation("ENT_IOB")]
+    found = [
+        doc for doc in docs if len(doc) and (doc.has_annotation("ENT_IOB") or get_label_set(doc))
+    ]
     check_examples([Example(doc, doc) for doc in found], data_name(data))
     return found
 
@@ -297,26 +292,19 @@ def _mention(mention: Mention | None) -> Row | None:
     return {**row, "probability": None if p is None else round(p, _DIGITS)}
 
 
-def _export(
-    name: str, form: Format, docs: Sequence[Doc], judged: Sequence[Judged], report: Row, n: int
-) -> None:
-    """Write the docs with improbable annotation for an annotation tool."""
-    rows: list[Any] = []
+def _tasks(docs: Sequence[Doc], judged: Sequence[Judged], report: Row, n: int) -> Iterator[Task]:
+    """Describe the docs with improbable annotation, for an annotation tool."""
+    rank = 0
     for each in report["doc_ranking"]:
         suspects = [s for s in ranked([judged[each["doc"]]]) if s.score > 0]
-        if suspects and len(rows) < n:
+        if suspects and rank < n:
+            rank += 1
             meta = {
-                "audit_rank": len(rows) + 1,
+                "audit_rank": rank,
                 "audit_cost": each["cost"],
                 "audit_suspects": [described(suspect) for suspect in suspects],
             }
-            doc = docs[each["doc"]]
-            record = Record(report["data"], each["doc"] + 1, doc.text, meta)
-            rows.append(form.row(record, doc))
-    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
-    for extra, content in form.extras(labels).items():
-        storage.write(storage.beside(name, extra), content)
-    storage.write(name, form.pack(rows))
+            yield Task(each["doc"], docs[each["doc"]], meta)
 
 
 def described(suspect: Suspect) -> str:

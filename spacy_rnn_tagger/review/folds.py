@@ -2,17 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os.path
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from spacy.language import Language
+from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
 from ..bulk.similarity import digest, words_of
 from ..errors import Errors
+from ..evaluation.provenance import settings_of
+from ..formats import storage
 from ..io import write_whole
 from ..pipeline.folders import write_pipeline
 from ..training.processes import train, write_config
@@ -110,17 +116,48 @@ class Folds:
         output = folder / "training"
         return train(folder / "config.cfg", output, gpu=self.gpu, code=self.code, progress=progress)
 
-    @property
+    @cached_property
     def folder(self) -> Path:
-        """The folder of these training runs, which depends on the data and the config."""
-        hashed = hashlib.sha256(self._config().to_str().encode())
-        hashed.update(self.nlp.tokenizer.to_bytes(exclude=["vocab"]))
-        hashed.update(str(self.nlp.vocab.vectors.shape).encode())
-        for doc, fold in zip(self.docs, self.folds, strict=True):
-            entities = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
-            row = [fold, doc.text, entities, [token.ent_iob for token in doc]]
-            hashed.update(json.dumps(row).encode())
-        return self.work / hashed.hexdigest()[:16]
+        """The folder of these training runs, named after everything that they depend on."""
+        config = self._config()
+        code = [] if self.code is None else [self.code]
+        facts = {
+            "config": config.to_str(),
+            "files": [_hash_file(path) for path in (*code, *_named_files(config))],
+            "pipeline": self._taken_over(config["training"]["frozen_components"]),
+            "docs": hashlib.sha256(DocBin(docs=self.docs).to_bytes()).hexdigest(),
+            "folds": list(self.folds),
+        }
+        return self.work / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def _taken_over(self, frozen: Collection[str]) -> dict[str, Any]:
+        """Hash what training takes over: tokenizer, vectors, lookups, and what it keeps as it is.
+
+        Neither the weights that are trained anew are part of it nor the words that the pipeline has
+        met. It is hashed as it is in memory, since it may have changed after it was loaded.
+
+        Args:
+            frozen: The components that are kept.
+
+        Returns:
+            Digests by the names of files, and the settings of sentencizers.
+        """
+        sentencizers = {
+            name: settings_of(pipe)
+            for name, pipe in self.nlp.pipeline
+            if name in frozen and isinstance(pipe, Sentencizer)
+        }
+        anew = (name for name in self.nlp.component_names if name not in frozen)
+        exclude = [*anew, *sentencizers, "meta", "config", "strings"]
+        self.work.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.work) as copy:
+            folder = Path(copy)
+            self.nlp.to_disk(folder, exclude=exclude)
+            digests = {
+                path.relative_to(folder).as_posix(): _hash_file(path)
+                for path in storage.walk(folder)
+            }
+        return {**digests, **sentencizers}
 
     def _config(self) -> Config:
         """Reduce the pipeline's config to what our component needs, and to our corpora.
@@ -152,7 +189,7 @@ class Folds:
             }
             for name in ("train", "dev")
         }
-        config["pretraining"] = {}
+        config["paths"] = {}  # the sections that name them have their values
         training = config["training"]
         training.update(
             train_corpus="corpora.train",
@@ -164,8 +201,11 @@ class Folds:
             _shorten(training, self.steps)
         initialize = config["initialize"]
         initialize.update(vocab_data=None, lookups=None)
-        if (weights := initialize.get("init_tok2vec")) and not Path(weights).exists():
-            initialize["init_tok2vec"] = None
+        # spaCy reads pretrained weights only if the config says for which component they are.
+        weights = initialize.get("init_tok2vec")
+        learner = config.setdefault("pretraining", {}).get("component")
+        if learner not in (*trained, self.component) or not weights or not Path(weights).exists():
+            config["pretraining"], initialize["init_tok2vec"] = {}, None
         # Each model knows all labels, even one that no doc of its folds has.
         initialize["components"] = {self.component: {"labels": list(self.labels)}}
         return config
@@ -181,3 +221,20 @@ def _shorten(training: dict[str, Any], steps: int) -> None:
         rate["total_steps"] = steps
         if "warmup_steps" in rate:
             rate["warmup_steps"] = min(rate["warmup_steps"], steps // 10)
+
+
+def _named_files(value: Any) -> Iterator[Path]:
+    """Find the files that a config names, such as pretrained weights or lists of names."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _named_files(each)
+    # Path's own method raises OSError for a text that is too long for a name.
+    elif isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113
+        yield Path(value)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return storage.digest(file)

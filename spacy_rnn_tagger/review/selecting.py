@@ -21,12 +21,12 @@ from ..errors import (
     listed,
     loading,
 )
+from ..evaluation.exporting import check_export
 from ..evaluation.running import find_component, no_component
 from ..formats import storage
-from ..formats.base import Format, Role
+from ..formats.base import Format
 from ..formats.record import Record
-from ..formats.registry import by_name
-from ..io import is_compressed, suffix_of
+from ..formats.reports import ERRORS_SUFFIX
 from ..runtime import one_core
 from . import questions
 from .diversity import Candidate, in_turn
@@ -37,8 +37,6 @@ from .uncertainty import CONFIDENCE, MEASURES, TOKEN, UNITS
 
 NO_MODEL = "-"
 _DIGITS = 6
-_ERRORS = ".errors.jsonl"
-_WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True)
@@ -169,12 +167,8 @@ def select(
     check_rate("diversity", diversity)
     if spans:
         questions.check_format(format)
-    form, target = by_name(format, Role.OUTPUT), str(output)
-    if suffix_of(target) not in form.suffixes or is_compressed(target):
-        suffixes = " or ".join(form.suffixes)
-        raise ValueError(Errors.RNN213.format(path=target, suffixes=suffixes, format=format))
-    _check_output(target)
-    error_file = target + _ERRORS
+    form, target = check_export(output, format), str(output)
+    error_file = target + ERRORS_SUFFIX
     job = Job(
         str(model),
         str(texts),
@@ -240,15 +234,6 @@ def select(
             error_file=error_file if failures.count else None,
             excluded=scan.annotated,
         )
-
-
-def _check_output(name: str) -> None:
-    """Check before long work whether a file can be written."""
-    storage.check_file(name)
-    if name.lower().startswith(_WEB):
-        raise ValueError(Errors.RNN505.format(name=name))
-    if storage.is_folder(name):
-        raise IsADirectoryError(Errors.RNN203.format(path=name))
 
 
 def _component(nlp: Language, component: str | None, model: str) -> str:

@@ -279,7 +279,7 @@ def test_settings_that_do_not_serve(drawn):
 
 
 def test_floors_of_before(drawn):
-    """They stay for labels of which the data says nothing, and are mentioned if nothing changes."""
+    """They stay for labels of which the data says nothing, and a note names these."""
     nlp, examples = drawn
     pipe = nlp.get_pipe("rnn_ner")
     pipe.cfg.update(candidates={"FAC": 0.25}, temperature=3.0)
@@ -289,8 +289,12 @@ def test_floors_of_before(drawn):
     found = calibrate(nlp, gold, coverage=0.8)
     assert found.coverage.keys() == {"GPE"}
     assert pipe.candidates == {"FAC": 0.25, "GPE": found.coverage["GPE"].floor}
+    unchanged = "These floors of candidates are unchanged; they were set for the former confidences"
+    assert [n for n in found.notes if "floors" in n] == [f"{unchanged}: FAC."]
     found = calibrate(nlp, gold)
-    assert found.coverage == {} and any(
-        "floors of candidates are unchanged" in n for n in found.notes
-    )
+    assert found.coverage == {}
+    assert [n for n in found.notes if "floors" in n] == [f"{unchanged}: FAC, GPE."]
+    found = calibrate(nlp, examples, coverage=0.8)
+    assert found.coverage.keys() == {"FAC", "GPE"}
+    assert not any("floors" in n for n in found.notes)
     pipe.cfg.update(candidates=None, temperature=3.0)

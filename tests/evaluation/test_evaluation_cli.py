@@ -104,9 +104,17 @@ def test_thresholds_that_stay_are_told(evaluated, tmp_path):
     nlp = spacy.load(evaluated / "model")
     nlp.get_pipe("rnn_ner").cfg["threshold"] = 0.3
     nlp.to_disk(tmp_path / "model")
-    output = run("calibrate", tmp_path / "model", evaluated / "test.spacy", tmp_path / "out")
-    assert "thresholds are unchanged; they were set for the former confidences" in output
+    args = "calibrate", tmp_path / "model", evaluated / "test.spacy"
+    output = run(*args, tmp_path / "out")
+    note = "thresholds are unchanged; they were set for the former confidences: "
+    assert f"{note}FAC, GPE." in output
     assert spacy.load(tmp_path / "out").get_pipe("rnn_ner").cfg["threshold"] == pytest.approx(0.3)
+    # Setting some of them does not change the others.
+    output = run(*args, tmp_path / "some", "--precision", "GPE=0.7")
+    assert f"{note}FAC." in output
+    assert spacy.load(tmp_path / "some").get_pipe("rnn_ner").cfg["threshold"]["FAC"] == 0.3
+    output = run(*args, tmp_path / "all", "--precision", "GPE=0.7", "--precision", "FAC=0.7")
+    assert "unchanged" not in output
 
 
 def wrong(command, model, data, *args):

@@ -1,24 +1,29 @@
 """Who, what and when; plain words; work for a person; docs for annotators; labels of any kind."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 import spacy
 from scipy import stats
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_rnn_tagger import __version__, calibrate, convert, report
 from spacy_rnn_tagger.cli import app
+from spacy_rnn_tagger.evaluation import reporting
 from spacy_rnn_tagger.evaluation.calibration import threshold_for
 from spacy_rnn_tagger.evaluation.data import read_examples
 from spacy_rnn_tagger.evaluation.figures import measure
 from spacy_rnn_tagger.evaluation.outcomes import DocOutcome, Mention
 from spacy_rnn_tagger.evaluation.summary import summarise
 from spacy_rnn_tagger.evaluation.workload import PRECISIONS, clustered_interval, operating_points
+from spacy_rnn_tagger.formats import storage
 from spacy_rnn_tagger.pipeline.label_sets import LabelSet, set_label_set
 
 
@@ -63,6 +68,23 @@ class TestProvenance:
         assert report(nlp, data)["provenance"]["model"]["sha256"] == models[0]["sha256"]
         nlp.get_pipe("rnn_ner").threshold = 0.2
         assert report(nlp, data)["provenance"]["model"]["sha256"] != models[0]["sha256"]
+
+    def test_a_hash_is_the_same_in_each_process(self, evaluated, tmp_path):
+        """Whatever the order of its sets, one of which a sentencizer writes."""
+        nlp = spacy.load(evaluated / "model")
+        nlp.add_pipe("sentencizer", first=True)
+        nlp.to_disk(tmp_path / "model")
+        program = (
+            "import sys, spacy\n"
+            "from spacy_rnn_tagger.evaluation.provenance import describe_model\n"
+            "print(describe_model(spacy.load(sys.argv[1]))['sha256'])\n"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path / "model")]
+        hashes = {
+            subprocess.check_output(command, env={**os.environ, "PYTHONHASHSEED": seed})
+            for seed in ("1", "2")
+        }
+        assert len(hashes) == 1
 
     def test_data_has_the_same_hash_in_any_format(self, evaluated, tmp_path):
         nlp = spacy.load(evaluated / "model")
@@ -332,6 +354,54 @@ class TestExport:
         assert "format must be one of" in output and "but got 'xml'" in output
         assert "is a folder" in run(*args, "--export", tmp_path, code=1)
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("name", "form", "message"),
+        [
+            ("x.spacy", "jsonl", "must end in .jsonl for the format jsonl"),
+            ("x.jsonl.gz", "jsonl", "must end in .jsonl for the format jsonl"),
+            ("x.jsonl", "docbin", "must end in .spacy for the format docbin"),
+            ("https://host/x.jsonl", "jsonl", "web servers are only read"),
+            ("x.parquet", "parquet", "pyarrow"),
+        ],
+    )
+    def test_it_is_checked_before_long_work(
+        self, evaluated, tmp_path, monkeypatch, name, form, message
+    ):
+        monkeypatch.setattr(reporting, "pipeline_of", lambda _: pytest.fail("it loads a pipeline"))
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        file = name if "://" in name else tmp_path / name
+        args = "report", evaluated / "model", evaluated / "test.spacy", tmp_path / "r.html"
+        output = run(*args, "--export", file, "--export-format", form, code=1)
+        assert message in output and "No report" in output and not list(tmp_path.iterdir())
+
+    def test_it_may_be_a_url(self, evaluated, tmp_path, memory):
+        """With the same content as at a path, and what the tool needs beside it."""
+        args = "report", evaluated / "model", evaluated / "test.spacy", tmp_path / "r.json"
+        for file in ("memory://deep/er/x.json", tmp_path / "x.json"):
+            run(*args, "--export", file, "--export-format", "label-studio")
+        for name in ("x.json", "label-studio.xml"):
+            content = (tmp_path / name).read_bytes()
+            assert storage.read(f"memory://deep/er/{name}") == content != b""
+
+    def test_docs_in_memory_stay_as_they_are(self, tmp_path):
+        """Also in spaCy's own format, which has the metadata in the docs."""
+        nlp = spacy.blank("en")
+        nlp.add_pipe("entity_ruler").add_patterns([{"label": "GPE", "pattern": "left"}])
+        doc = nlp.make_doc("Ann left for Lima .")
+        doc.set_ents([Span(doc, 3, 4, "GPE")])
+        report(nlp, [doc], export=tmp_path / "x.spacy", export_format="docbin")
+        [written] = DocBin().from_disk(tmp_path / "x.spacy").get_docs(nlp.vocab)
+        assert written.user_data["annotate"]["meta"]["errors"] and not doc.user_data
+
+
+def test_the_page_is_prepared_before_long_work(evaluated, tmp_path, monkeypatch):
+    monkeypatch.setattr(reporting, "pipeline_of", lambda _: pytest.fail("it loads a pipeline"))
+    monkeypatch.delitem(sys.modules, "spacy_rnn_tagger.evaluation.page", raising=False)
+    monkeypatch.delitem(sys.modules, "spacy_rnn_tagger.evaluation.rendering", raising=False)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    args = "report", evaluated / "model", evaluated / "test.spacy", tmp_path / "r.html"
+    assert "is not installed: pip install" in run(*args, code=1)
 
 
 def test_coverage_on_the_command_line(evaluated, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 from collections import Counter
 
 import numpy as np
@@ -12,10 +13,11 @@ from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from benchmarks.audit import ERRORS, found_at, plant, summarise
-from spacy_rnn_tagger import audit
+from spacy_rnn_tagger import audit, convert
 from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.formats.corpus import read_docs
-from spacy_rnn_tagger.review import suspicion
+from spacy_rnn_tagger.pipeline.label_sets import LabelSet, set_label_set
+from spacy_rnn_tagger.review import auditing, suspicion
 from spacy_rnn_tagger.review.folds import Folds, assign
 from spacy_rnn_tagger.review.suspicion import judge
 from tests.conftest import eager
@@ -290,6 +292,77 @@ def test_exported_docs_are_read_back(evaluated, data, tmp_path):
     by_text = {doc.text: [(e.start_char, e.end_char, e.label_) for e in doc.ents] for doc in docs}
     for doc in read_docs(spacy.blank("en"), [export]):
         assert [(e.start_char, e.end_char, e.label_) for e in doc.ents] == by_text[doc.text]
+
+
+def improbable(nlp):
+    """A doc with a wrong label and missing annotation, and one of a corpus with a coarse label."""
+    partial, coarse = (nlp.make_doc("9-9: Red Fort is in Delhi.") for _ in range(2))
+    place, town = (4, 6), (8, 9)
+    assert [partial[slice(*each)].text for each in (place, town)] == ["Red Fort", "Delhi"]
+    partial.set_ents([Span(partial, *place, "GPE")], missing=[partial[slice(*town)], partial[6:7]])
+    coarse.set_ents([Span(coarse, *place, "GPE"), Span(coarse, *town, "PLACE")])
+    set_label_set(coarse, LabelSet.of(None, {"PLACE": ["FAC", "GPE"]}))
+    return partial, coarse
+
+
+@pytest.mark.parametrize("form", ["jsonl", "doccano", "prodigy", "docbin", "label-studio"])
+def test_missing_annotation_stays_missing(evaluated, tmp_path, form):
+    """Through the export and `convert`; as "outside", it would teach that there is no entity."""
+    nlp = spacy.load(evaluated / "model")
+    partial, _ = improbable(nlp)
+    suffix = {"docbin": ".spacy", "label-studio": ".json"}.get(form, ".jsonl")
+    file, back = tmp_path / f"doubtful{suffix}", tmp_path / "back.spacy"
+    audit(nlp, [partial], folds=0, export=file, format=form)
+    if form == "label-studio":  # where people have accepted what they saw
+        assert '<Label value="?"/>' in (tmp_path / "label-studio.xml").read_text("utf-8")
+        [task] = json.loads(file.read_text("utf-8"))
+        task["annotations"] = task["predictions"]
+        file.write_text(json.dumps([task]))
+    convert(file, back)
+    [doc] = DocBin().from_disk(back).get_docs(nlp.vocab)
+    for of in (Doc.to_json, lambda each: [(token.ent_iob, token.ent_type_) for token in each]):
+        assert of(doc) == of(partial)
+    assert not partial.user_data
+
+
+def test_coarse_annotation_is_exported(evaluated, tmp_path):
+    """As in `report`: the corpus's own labels, and what they stand for as metadata."""
+    nlp = spacy.load(evaluated / "model")
+    _, coarse = improbable(nlp)
+    audit(nlp, [coarse], folds=0, export=tmp_path / "x.jsonl")
+    row = json.loads((tmp_path / "x.jsonl").read_text("utf-8"))
+    assert [(e["text"], e["label"]) for e in row["entities"]] == [
+        ("Red Fort", "GPE"), ("Delhi", "PLACE")
+    ]  # fmt: skip
+    assert row["meta"]["label_set"] == {"labels": None, "coarse": {"PLACE": ["FAC", "GPE"]}}
+
+
+def test_docs_that_only_a_label_set_annotates(evaluated, tmp_path, monkeypatch):
+    """They are trained on, with the labels that a coarse one stands for."""
+    nlp = spacy.load(evaluated / "model")
+    doc = nlp.make_doc("Hill House is in Oslo.")
+    doc.set_ents([Span(doc, 0, 2, "PLACE"), Span(doc, 4, 5, "PLACE")])
+    set_label_set(doc, LabelSet.of(["PLACE"], {"PLACE": ["FAC", "GPE"]}))
+    assert not doc.has_annotation("ENT_IOB")
+    seen = []
+    own = auditing.judge
+    monkeypatch.setattr(auditing, "judge", lambda *args: seen.append(args[3]) or own(*args))
+    found = audit(nlp, [doc, *improbable(nlp)], folds=0)
+    assert found["docs"] == 3 and seen == [["FAC", "GPE"]]
+
+
+def test_the_export_is_checked_before_long_work(evaluated, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(auditing, "pipeline_of", lambda _: pytest.fail("it loads the pipeline"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "out.json"
+    for name, form, message in (
+        ("out.json", "label-studio", "is named twice"),
+        ("x.spacy", "jsonl", "must end in .jsonl"),
+        ("x.parquet", "parquet", "pyarrow"),
+    ):
+        done = run(evaluated, data[0], out, "--export", tmp_path / name, "--format", form)
+        assert done.exit_code == 1 and message in " ".join(done.output.split()), done.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_use(evaluated, data, tmp_path):

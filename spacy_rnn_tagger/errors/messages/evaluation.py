@@ -25,10 +25,7 @@ class EvaluationErrors:
         "more confident there than elsewhere, so calibrate on data that was held out."
     )
     # Reports.
-    RNN408 = (
-        "{path} is named twice, for the report and for the docs with errors. Name two different "
-        "files."
-    )
+    RNN408 = "{path} is named twice, for the report and for the export. Name two different files."
     RNN409 = (
         "There is nothing to score: {model} writes none of the labels of {data}, which are "
         "{labels}. Add one of them to the component's setting output_labels."
