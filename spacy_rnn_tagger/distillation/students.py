@@ -94,6 +94,7 @@ class Student:
                 "limit": 0,
                 "seed": 0,
                 "augmenter": None,
+                "incorrect_spans_key": None,
                 "corpora": {key: dict(own) for key, own in corpora.items()},
             }
             config["paths"].pop(name, None)

@@ -55,7 +55,8 @@ def check_labels(labels: Iterable[str]) -> list[str]:
 def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) -> BoolArray:
     """Turn annotation into the tags that it leaves open: one, or all where it is missing.
 
-    In a doc with a label set, some of the tags may be open: see `_apply_label_set`.
+    In a doc with a label set, some of the tags may be open: see `_apply_label_set`. A word beside
+    an entity never has a tag with which the entity would be longer: see `_close_entities`.
 
     An entity that begins or ends with whitespace does so at its first or last word. A blocked token
     counts as missing, as in spaCy's alignment of annotation.
@@ -92,6 +93,7 @@ def allowed_tags(examples: Sequence[Example], words: WordRows, tags: TagScheme) 
             rows = words.rows[own] - words.starts[i]
             free = ids[own] == MISSING
             _apply_label_set(allowed[own], free, rows, example, label_set, tags)
+    _close_entities(allowed, words, tags)
     return allowed
 
 
@@ -109,7 +111,7 @@ def _apply_label_set(
     "Marginal Likelihood Training of BiLSTM-CRF for Biomedical Named Entity Recognition from
     Disjoint Label Sets"). An entity of a coarse label is one of a label that it stands for
     (Beryozkin et al. 2019, "A Joint Named-Entity Recognizer for Heterogeneous Tag-sets Using a Tag
-    Hierarchy"). And since the word after an entity may be open, it must not continue the entity.
+    Hierarchy").
 
     The tags of a coarse entity agree on its label wherever an entity's tags must: in BILUO and BIO.
     In IO, and in what softmax learns, each of its words has one of the labels.
@@ -129,19 +131,44 @@ def _apply_label_set(
         marked = tags.of_labels(label_set.labels.intersection(tags.labels))
         allowed[np.ix_(free & outside[rows], marked)] = False
     numbers = {label: number for number, label in enumerate(tags.labels)}
-    for start, end, label in _aligned(example, [*example.reference.ents, *coarse]):
+    for start, end, label in _aligned(example, coarse):
         first, after = np.searchsorted(rows, [start, end]).tolist()
-        if label in label_set.coarse:
-            fine = [numbers[own] for own in label_set.coarse[label] if own in numbers]
-            if not fine:
-                continue
-            entity = np.zeros(after - first, dtype=np.int64)
-            allowed[first:after] = False
-            for number in fine:
-                own = tags.entity_tags(entity, np.full_like(entity, number))
-                allowed[np.arange(first, after), own] = True
-        if first < after:
-            allowed[after : after + 1, tags.continues] = False
+        fine = [numbers[own] for own in label_set.coarse[label] if own in numbers]
+        if not fine:
+            continue
+        entity = np.zeros(after - first, dtype=np.int64)
+        allowed[first:after] = False
+        for number in fine:
+            own = tags.entity_tags(entity, np.full_like(entity, number))
+            allowed[np.arange(first, after), own] = True
+
+
+def _close_entities(allowed: BoolArray, words: WordRows, tags: TagScheme) -> None:
+    """Keep entities from growing into the words beside them, which may be open.
+
+    The word after an entity must not continue it. In IO, where two entities of one label in a row
+    are a single entity, neither neighbour may have the entity's label. "O" stays open to all words
+    outside of entities, so this leaves at least one legal path.
+
+    Args:
+        allowed: The mask, which is changed. (M, K)
+        words: The words.
+        tags: The K tags.
+    """
+    inside = ~allowed[:, 0]
+    doc_of = np.repeat(np.arange(len(words.lengths)), words.lengths)
+    left = np.flatnonzero(doc_of[:-1] == doc_of[1:])  # words with a word after them in their doc
+    after = left[inside[left] & ~inside[left + 1]] + 1
+    allowed[np.ix_(after, tags.continues)] = False
+    if tags.scheme != "IO":
+        return
+    before = left[~inside[left] & inside[left + 1]]
+    for beside, entity in ((after, after - 1), (before, before + 1)):
+        taken = allowed[entity]
+        # The word of a coarse entity may have several labels: whichever it has, a neighbour may
+        # have another of them.
+        taken[taken.sum(axis=1) > 1] = False
+        allowed[beside] &= ~taken
 
 
 def _aligned(example: Example, spans: Sequence[Span]) -> list[EntitySpan]:
@@ -392,17 +419,28 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     misaligned: list[str] = []
     for example in examples:
         reference = example.reference
-        entities = [*reference.ents, *coarse_spans(reference)]
         labels.update(labels_of(reference))
-        share_labels(example, entities)
-        if entities:
-            spans = example.get_aligned_spans_y2x(entities, allow_overlap=False)
-            aligned = {(span.start_char, span.end_char) for span in spans}
-            misaligned += [
-                f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
-                f"{ent.start_char} to {ent.end_char}) in "
-                f"{excerpt(reference.text, ent.start_char, ent.end_char)!r}"
-                for ent in entities
-                if (ent.start_char, ent.end_char) not in aligned
-            ]
+        misaligned += [
+            f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
+            f"{ent.start_char} to {ent.end_char}) in "
+            f"{excerpt(reference.text, ent.start_char, ent.end_char)!r}"
+            for ent in _lost(example, [*reference.ents, *coarse_spans(reference)])
+        ]
     return labels, misaligned
+
+
+def _lost(example: Example, entities: Sequence[Span]) -> list[Span]:
+    """Find the entities of the reference that are none in the predicted doc, by their borders.
+
+    The docs may differ in whitespace, so tokens are compared, and not characters.
+    """
+    if not entities or _same_tokens(example):
+        return []
+    aligned = {(start, end) for start, end, _ in _aligned(example, entities)}
+    y2x = example.alignment.y2x
+    touched = [y2x[ent.start : ent.end].tolist() for ent in entities]
+    return [
+        ent
+        for ent, own in zip(entities, touched, strict=True)
+        if not own or (own[0], own[-1] + 1) not in aligned
+    ]

@@ -57,7 +57,7 @@ def annotation_loss(
         incorrect_spans_key: The group of the spans that are known to be incorrect; None for none.
 
     Returns:
-        The loss and its gradient.
+        The loss and its gradient, zero without examples.
 
     Raises:
         ValueError: A span is annotated as correct and incorrect (spaCy's E868), the scores are not
@@ -268,12 +268,21 @@ def _on_device(ops: Ops, gradient: Gradient, scores: TagScores) -> TagScores:
     )
 
 
+def _zeros(ops: Ops, scores: TagScores) -> TagScores:
+    """Create a gradient of zeros."""
+    arrays = (scores.transitions, scores.start, scores.end)
+    learned = (None if array is None else ops.alloc(array.shape) for array in arrays)
+    return TagScores(ops.alloc(scores.emissions.shape), scores.lengths, *learned)
+
+
 def _mean_over_docs(
     ops: Ops,
     scores: TagScores,
     docs: Sequence[Doc],
     loss_of_words: Callable[[TagScores, WordRows], _Loss],
 ) -> _Loss:
+    if not docs:
+        return 0.0, _zeros(ops, scores)
     words = find_words(docs)
     own = scores.select(words.rows, words.lengths)
     loss, gradient = loss_of_words(own, words)

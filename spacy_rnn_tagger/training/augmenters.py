@@ -10,10 +10,12 @@ from spacy.training import Example
 
 from ..errors import Errors
 from ..io import read_lines
-from ..pipeline.label_sets import move_label_set
-from ..pipeline.soft_annotation import move_posteriors
+from ..pipeline.label_sets import LABEL_SET_KEY, move_label_set
+from ..pipeline.soft_annotation import POSTERIORS_KEY, move_posteriors
 
 Augmenter = Callable[[Language, Example], Iterator[Example]]
+
+_MISSING, _BLOCKED = 0, 3  # spaCy's codes of ENT_IOB in tokens without a label
 
 
 def create_entity_swap_v1(
@@ -22,9 +24,10 @@ def create_entity_swap_v1(
     """Create the augmenter `spacy_rnn_tagger.entity_swap.v1`.
 
     A new name is written in capitals or in lower case, as the mention was. A changed doc keeps its
-    entities, its sentence starts, the record of what its annotators marked, and its soft
-    annotation, except for spans that begin or end within a mention. Entities with coarse labels
-    keep their mentions.
+    entities, its sentence starts, the record of what its annotators marked, its soft annotation,
+    and the spans of its other span groups, except for spans that begin or end within a mention that
+    was replaced. Entities and spans whose text stays keep their `kb_id` and `id`. Entities with
+    coarse labels keep their mentions.
 
     Args:
         names: For each label, the path of a text file with one name per line. Labels without a file
@@ -75,7 +78,10 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
     words: list[str] = []
     spaces: list[bool] = []
     new_start: dict[int, int] = {}  # from a token of the old doc to its place in the new one
-    sent_starts: list[int] = []
+    sent_starts: list[bool | None] = []
+    # Of a single token, spaCy takes its sentence for annotated.
+    is_known = len(doc) > 1 and doc.has_annotation("SENT_START", require_complete=True)
+    within = False if is_known else None
     i = 0
     while i < len(doc):
         new_start[i] = len(words)
@@ -85,7 +91,7 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
             tokens = nlp.make_doc(_written_like(ent.text, name))
             words += [token.text for token in tokens]
             spaces += [bool(token.whitespace_) for token in tokens]
-            sent_starts += [False] * (len(tokens) - 1)
+            sent_starts += [within] * (len(tokens) - 1)
             spaces[-1] = bool(doc[ent.end - 1].whitespace_)
             i = ent.end
         else:
@@ -95,23 +101,35 @@ def _swapped(nlp: Language, doc: Doc, swaps: dict[int, tuple[Span, str]]) -> Exa
     new_start[len(doc)] = len(words)
     reference = Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=sent_starts)
     # Entities don't overlap, so none starts or ends inside a name that was swapped.
-    ents = [
-        Span(reference, new_start[ent.start], new_start[ent.end], label=ent.label_)
-        for ent in doc.ents
-    ]
-    reference.set_ents(ents, missing=_missing(doc, reference, new_start))
+    ents = [_moved(ent, reference, new_start) for ent in doc.ents]
+    missing, blocked = (_tokens(doc, reference, new_start, iob) for iob in (_MISSING, _BLOCKED))
+    reference.set_ents(ents, missing=missing, blocked=blocked)
     move_label_set(doc, reference, new_start)
     move_posteriors(doc, reference, new_start)
+    for key, group in doc.spans.items():
+        if key not in (LABEL_SET_KEY, POSTERIORS_KEY):
+            # Its attributes, such as scores, are about the old text.
+            reference.spans[key] = [
+                _moved(span, reference, new_start)
+                for span in group
+                if span.start in new_start and span.end in new_start
+            ]
     return Example(nlp.make_doc(reference.text), reference)
 
 
-def _missing(doc: Doc, reference: Doc, new_start: dict[int, int]) -> list[Span]:
-    """Find the tokens without annotation, which stay without."""
-    return [
-        reference[new_start[token.i] : new_start[token.i] + 1]
-        for token in doc
-        if token.ent_iob == 0 and token.i in new_start
-    ]
+def _tokens(doc: Doc, reference: Doc, new_start: dict[int, int], iob: int) -> list[Span]:
+    """Find the tokens outside of entities that are missing, or blocked; they stay so."""
+    places = [new_start[t.i] for t in doc if not t.ent_type and t.ent_iob == iob]
+    return [reference[at : at + 1] for at in places]
+
+
+def _moved(span: Span, reference: Doc, new_start: dict[int, int]) -> Span:
+    """Find a span in the new doc. If its text has changed, it names something else."""
+    start, end = new_start[span.start], new_start[span.end]
+    moved = Span(reference, start, end, label=span.label_)
+    if moved.text == span.text:
+        moved.kb_id_, moved.id_ = span.kb_id_, span.id_
+    return moved
 
 
 def _written_like(mention: str, name: str) -> str:

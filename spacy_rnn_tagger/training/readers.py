@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import DocBin, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example, dont_augment
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 
@@ -19,6 +19,7 @@ from ..pipeline.label_sets import UNKNOWN, LabelSet, set_label_set
 from ..pipeline.soft_annotation import adapt_posteriors
 
 _SETTINGS = ("path", "labels", "rename", "coarse", "weight")
+_NO_ENTITY = "O"  # the label of incorrect spans that are not outside of all entities
 
 Augmenter = Callable[[Language, Example], Iterable[Example]]
 
@@ -31,6 +32,7 @@ def create_mixed_corpus_v1(
     limit: int = 0,
     seed: int = 0,
     augmenter: Augmenter | None = None,
+    incorrect_spans_key: str | None = None,
 ) -> "MixedCorpus":
     """Create a reader of several corpora, for a config's `[corpora.train]`.
 
@@ -87,6 +89,11 @@ def create_mixed_corpus_v1(
         limit: As in `spacy.Corpus.v1`, for each corpus.
         seed: The seed for choosing the docs that a fractional weight reads.
         augmenter: As in `spacy.Corpus.v1`.
+        incorrect_spans_key: The group in `doc.spans` with spans that are known to be incorrect, as
+            in the setting of `rnn_ner`; null for none. `labels`, `rename` and `coarse` apply to it
+            too. A span that does not have a coarse label has none of the labels that it stands for.
+            Spans of labels that are not learned are left out. If several labels get the same new
+            name, that name is incorrect for a span only if all of these labels are.
 
     Returns:
         The reader.
@@ -96,10 +103,13 @@ def create_mixed_corpus_v1(
     """
     if not corpora:
         raise ValueError(Errors.RNN305)
+    if not isinstance(incorrect_spans_key, str | None):
+        raise ValueError(
+            Errors.RNN008.format(setting="incorrect_spans_key", received=incorrect_spans_key)
+        )
     options = {"gold_preproc": gold_preproc, "max_length": max_length, "limit": limit}
-    return MixedCorpus(
-        [_read(name, own, options, seed) for name, own in corpora.items()], augmenter
-    )
+    parts = [_read(name, own, options, seed, incorrect_spans_key) for name, own in corpora.items()]
+    return MixedCorpus(parts, augmenter)
 
 
 class MixedCorpus:
@@ -142,6 +152,8 @@ class _Part:
         label_set: The labels that its annotators marked; None for all labels.
         weight: How often each doc is read per epoch.
         seed: The seed for choosing the docs that a fractional weight reads.
+        incorrect_spans_key: The span group with spans that are known to be incorrect; None for no
+            such group.
     """
 
     def __init__(
@@ -153,6 +165,7 @@ class _Part:
         label_set: LabelSet | None,
         weight: float,
         seed: int,
+        incorrect_spans_key: str | None,
     ) -> None:
         self._name = name
         self._corpus = corpus
@@ -160,6 +173,7 @@ class _Part:
         self._label_set = label_set
         self._weight = weight
         self._seed = seed
+        self._incorrect_spans_key = incorrect_spans_key
         self._size: int | None = None
 
     def examples(self, nlp: Language) -> Iterator[tuple[float, Example]]:
@@ -218,6 +232,10 @@ class _Part:
     def _annotated(self, example: Example) -> Example:
         """Rename labels, and note what was marked."""
         doc = example.reference
+        is_adapted = bool(self._rename) or self._label_set is not None
+        key = self._incorrect_spans_key
+        if is_adapted and key is not None and key in doc.spans:
+            self._adapt_incorrect(doc, key)
         names = {ent.label_: self._rename.get(ent.label_, ent.label_) for ent in doc.ents}
         if any(label == UNKNOWN or label != own for own, label in names.items()):
             doc.set_ents(
@@ -227,9 +245,45 @@ class _Part:
             )
         if self._label_set is not None and doc.has_annotation("ENT_IOB"):
             set_label_set(doc, self._label_set)
-        if self._rename or self._label_set is not None:
+        if is_adapted:
             adapt_posteriors(doc, self._rename, self._label_set)
         return example
+
+    def _adapt_incorrect(self, doc: Doc, key: str) -> None:
+        """Give spans that are known to be incorrect the labels that are learned.
+
+        A label is ruled out only if all labels that become it are: once CITY and COUNTRY are both
+        GPE, a city that is no COUNTRY is a GPE.
+
+        Args:
+            doc: The doc, with the entities of its corpus. Its group is replaced.
+            key: The group.
+        """
+        incorrect: dict[tuple[int, int], set[str]] = {}
+        for span in doc.spans[key]:
+            incorrect.setdefault((span.start, span.end), set()).add(span.label_)
+        correct = {(ent.start, ent.end): ent.label_ for ent in doc.ents}
+        spans = []
+        for place, labels in incorrect.items():
+            possible = {*self._rename, correct.get(place, UNKNOWN)} - labels
+            names = self._learned(labels) - self._learned(possible)
+            if UNKNOWN in self._rename.values():
+                # What is not outside may be an entity that is not learned.
+                names.discard(_NO_ENTITY)
+            spans += [Span(doc, *place, label=name) for name in sorted(names)]
+        doc.spans[key] = spans
+
+    def _learned(self, labels: Iterable[str]) -> set[str]:
+        """Translate labels of the corpus into those that are learned."""
+        label_set = self._label_set or LabelSet.of(None)
+        found: set[str] = set()
+        for label in labels:
+            name = self._rename.get(label, label)
+            if name in label_set.coarse:
+                found.update(label_set.coarse[name])
+            elif name != UNKNOWN and label_set.marks(name):
+                found.add(name)
+        return found
 
 
 def _renamed(ent: Span, names: Mapping[str, str]) -> Span:
@@ -237,7 +291,13 @@ def _renamed(ent: Span, names: Mapping[str, str]) -> Span:
     return Span(ent.doc, ent.start, ent.end, label=label, kb_id=ent.kb_id, span_id=ent.id)
 
 
-def _read(name: str, settings: Any, options: Mapping[str, Any], seed: int) -> _Part:
+def _read(
+    name: str,
+    settings: Any,
+    options: Mapping[str, Any],
+    seed: int,
+    incorrect_spans_key: str | None,
+) -> _Part:
     """Check the settings of a corpus.
 
     Raises:
@@ -269,6 +329,7 @@ def _read(name: str, settings: Any, options: Mapping[str, Any], seed: int) -> _P
         label_set=LabelSet.of(labels, coarse) if labels is not None or coarse else None,
         weight=weight,
         seed=seed,
+        incorrect_spans_key=incorrect_spans_key,
     )
 
 

@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy_rnn_tagger.crf.likelihood import IncorrectSpan
 from spacy_rnn_tagger.crf.tag_scheme import SCHEMES, TagScheme
 from spacy_rnn_tagger.pipeline.constraints import find_words
-from spacy_rnn_tagger.pipeline.gold import allowed_tags
+from spacy_rnn_tagger.pipeline.gold import allowed_tags, survey
 from spacy_rnn_tagger.pipeline.losses import divergence_loss, incorrect_loss
 from spacy_rnn_tagger.types import TagScores
 from tests.conftest import TRAIN, eager, make_examples, trained
@@ -33,7 +33,7 @@ class TestAllowed:
     def test_all_kinds_of_token(self, nlp):
         ents = ["O", "B-A", "I-A", "", "B-B", "O"]
         doc = Doc(nlp.vocab, words=list("abcdef"), ents=ents)
-        assert allowed(doc) == ["O", "B-A", "L-A", "*", "U-B", "O"]
+        assert allowed(doc) == ["O", "B-A", "L-A", "O|B-A|U-A|B-B|U-B", "U-B", "O"]
 
     def test_blocked_is_no_annotation(self, nlp):
         """As with spaCy's `ner`: blocking is for prediction."""
@@ -43,6 +43,31 @@ class TestAllowed:
 
     def test_without_annotation_all_is_open(self, nlp):
         assert allowed(Doc(nlp.vocab, words=list("abc"))) == ["*"] * 3
+
+    @pytest.mark.parametrize(
+        "scheme,expected",
+        [
+            ("BILUO", ["*", "B-A", "L-A", "O|B-A|U-A|B-B|U-B", "U-B", "O|B-A|U-A|B-B|U-B"]),
+            ("BIO", ["*", "B-A", "I-A", "O|B-A|B-B", "B-B", "O|B-A|B-B"]),
+            ("IO", ["O|I-B", "I-A", "I-A", "O", "I-B", "O|I-A"]),
+        ],
+    )
+    def test_open_words_beside_entities(self, nlp, scheme, expected):
+        """They are in no entity that grows; whitespace between them changes nothing."""
+        ents = ["", "B-A", "I-A", "", "B-B", ""]
+        assert allowed(Doc(nlp.vocab, words=list("abcdef"), ents=ents), scheme=scheme) == expected
+        words, ents = list("a bc d e f"), ["", "", "B-A", "I-A", "", "", "", "B-B", "", ""]
+        assert allowed(Doc(nlp.vocab, words=words, ents=ents), scheme=scheme) == expected
+
+    @pytest.mark.parametrize("scheme", list(SCHEMES))
+    def test_the_word_after_is_one_of_the_doc(self, nlp, scheme):
+        rows = [["", "B-A"], [], ["", "B-A"], [""]]
+        docs = [Doc(nlp.vocab, words=["w"] * len(ents), ents=ents) for ents in rows]
+        docs[-1].set_ents([], default="missing")
+        examples = [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in docs]
+        tags = TagScheme(scheme, LABELS)
+        mask = allowed_tags(examples, find_words([eg.x for eg in examples]), tags)
+        assert mask[[2, 4]].all() == (scheme != "IO") and mask[4].all()
 
     @pytest.mark.parametrize(
         "words,ents,expected",
@@ -172,6 +197,77 @@ def test_divergence_from_a_tutor_with_fewer_labels(nlp, decoder):
     check_gradient(scores, gradient, lambda: divergence_loss(ops, scores, tutor, tags)[0])
 
 
+# Entities and words outside of all entities; the other words of four are missing.
+PARTIAL = [
+    ([(0, 2, "A")], []),
+    ([(2, 4, "A")], [0]),
+    ([(1, 2, "B")], []),
+    ([(1, 3, "A")], [3]),
+    ([(0, 1, "A"), (1, 2, "A")], []),
+    ([(1, 2, "A"), (2, 3, "B")], []),
+    ([(0, 1, "A"), (2, 3, "A")], []),
+    ([(0, 1, "B"), (3, 4, "A")], []),
+    ([(0, 4, "A")], []),
+    ([], [1]),
+    ([], []),
+]
+
+
+def merged(entities):
+    """Join entities of a label that follow each other: IO does not tell them apart."""
+    found = []
+    for start, end, label in entities:
+        if found and found[-1][1:] == (start, label):
+            start = found.pop()[0]
+        found.append((start, end, label))
+    return found
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_loss_of_partial_annotation(nlp, scheme):
+    """-log P(gold | doc), where P sums the paths whose entities include the gold ones, as such."""
+    pipe = eager(nlp, LABELS, scheme=scheme)
+    tags, words = pipe.tags, list("abcd")
+    scores = lattice_scores("crf", len(tags.tags), [4] * len(PARTIAL))
+    examples, expected = [], 0.0
+    for i, (entities, outside) in enumerate(PARTIAL):
+        reference = Doc(nlp.vocab, words=words)
+        reference.set_ents(
+            [Span(reference, *entity) for entity in entities],
+            outside=[reference[at : at + 1] for at in outside],
+            default="missing",
+        )
+        examples.append(Example(Doc(nlp.vocab, words=words), reference))
+        gold, p = set(merged(entities) if scheme == "IO" else entities), 0.0
+        for path, probability in zip(*all_paths(scores, tags, 4 * i, 4), strict=True):
+            starts, ends, labels = tags.spans(np.array(path), np.arange(4) == 0)
+            names = [LABELS[label] for label in labels]
+            found = set(zip(starts.tolist(), ends.tolist(), names, strict=True))
+            p += probability * (gold <= found and not any(path[at] for at in outside))
+        expected -= np.log(p) / len(PARTIAL)
+    loss, gradient = pipe.get_loss(examples, scores)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    check_gradient(scores, gradient, lambda: pipe.get_loss(examples, scores)[0])
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_certainty_of_a_longer_entity_is_penalised(nlp, scheme, decoder):
+    """It had no loss in BIO and IO if the word beside the gold entity was not annotated."""
+    pipe = eager(nlp, ["FAC"], scheme=scheme, model={"decoder": decoder})
+    words = ["Red", "Fort", "Museum"]
+    reference = Doc(nlp.vocab, words=words)
+    reference.set_ents([Span(reference, 0, 2, "FAC")], default="missing")
+    example = Example(Doc(nlp.vocab, words=words), reference)
+    scores = pipe.model.predict([example.x])
+    for array in scores.arrays():
+        array[:] = 0
+    scores.emissions[:] = -20
+    path = pipe.tags.entity_tags(np.zeros(3), np.zeros(3, dtype=int))
+    scores.emissions[np.arange(3), path] = 20
+    assert pipe.get_loss([example], scores)[0] > 30
+
+
 class TestIncorrectSpans:
     KEY = "wrong"
 
@@ -264,6 +360,34 @@ def test_misaligned_entities_are_told_in_one_warning(nlp):
     assert np.isfinite(losses["rnn_ner"])
 
 
+def test_alignment_in_spite_of_whitespace(nlp):
+    """Entities behind a space that one of the docs lacks were reported, though they are learned."""
+    pipe = nlp.add_pipe("rnn_ner")
+    words = ["Red", "Fort", "is", "in", "Delhi"]
+    reference = Doc(nlp.vocab, words=words, ents=["B-FAC", "I-FAC", "O", "O", "B-GPE"])
+    examples = [
+        Example(nlp.make_doc(text), reference)
+        for text in ("Red Fort  is in Delhi", "Red Fort\nis in\n\nDelhi ", "RedFort is inDelhi")
+    ]
+    with pytest.warns(UserWarning, match="W030") as caught:
+        pipe.initialize(lambda: examples, nlp=nlp)
+    [message] = [str(w.message) for w in caught if "W030" in str(w.message)]
+    # Of all these, the last text's Delhi alone is within a token.
+    assert ": 1 entity." in message and message.count("'Delhi' (GPE") == 1
+    assert [eg.get_aligned_ner()[-1] for eg in examples[::2]] == ["U-GPE", None]
+
+
+def test_the_entity_that_is_lost_is_reported(nlp):
+    """And not another of the same text and label."""
+    words, spaces = ["Delhi", "is", "Delhi", "s"], [True, True, False, False]
+    ents = ["B-GPE", "O", "B-GPE", "O"]
+    reference = Doc(nlp.vocab, words=words, spaces=spaces, ents=ents)
+    predicted = Doc(nlp.vocab, words=[" ", "Delhi", "is", "Delhis"])
+    labels, [lost] = survey([Example(predicted, reference)])
+    assert labels == {"GPE"}
+    assert lost.startswith("'Delhi' (GPE, characters 9 to 14)")
+
+
 def test_a_warning_of_many_entities_is_short(nlp):
     """It had the whole text once for each: 50 MB for a doc of 17 kB."""
     pipe = nlp.add_pipe("rnn_ner")
@@ -275,7 +399,7 @@ def test_a_warning_of_many_entities_is_short(nlp):
     [message] = [str(w.message) for w in caught if "W030" in str(w.message)]
     lines = message.splitlines()
     assert len(lines) < 30 and max(map(len, lines)) < 300
-    assert "3000 entities" in lines[0] and "2,980 more" in lines[-1]
+    assert "3,000 entities" in lines[0] and "2,980 more" in lines[-1]
 
 
 @pytest.mark.parametrize("tokens", ["same", "other"])

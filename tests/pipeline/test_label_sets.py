@@ -95,9 +95,14 @@ def agrees(spans, told):
 
 def word_agrees(label, place, told):
     """Tell the same of a word's label alone, which is all that IO knows."""
+    beside = []
     for start, end, labels in told.entities:
         if start <= place < end:
             return label in labels
+        if place in (start - 1, end):
+            beside.append(labels)
+    if {label} in beside:  # the entity would be longer
+        return False
     return place in told.unknown or label not in told.marked
 
 
@@ -159,8 +164,10 @@ def tags_of_word(place, told, scheme):
                 for label in labels
                 if (tag := written([(start, end, label)], told.length, scheme)[place])
             }
+    if scheme == "IO":
+        return {"O", *(f"I-{label}" for label in LABELS if word_agrees(label, place, told))}
     follows = any(end == place for _, end, _ in told.entities)
-    prefixes = {"BILUO": "BU" if follows else "BILU", "BIO": "B" if follows else "BI", "IO": "I"}
+    prefixes = {"BILUO": "BU" if follows else "BILU", "BIO": "B" if follows else "BI"}
     labels = [own for own in LABELS if place in told.unknown or own not in told.marked]
     return {"O", *(f"{prefix}-{label}" for label in labels for prefix in prefixes[scheme])}
 
@@ -321,12 +328,13 @@ class TestMask:
         bare = doc.copy()
         del bare.spans[LABEL_SET_KEY]
         joined = Doc.from_docs([doc])  # spaCy keeps spans here, and loses attributes
+        after = "O|B-A|U-A|B-B|U-B|B-C|U-C"
         for other in (bare, joined, doc[:].as_doc()):
             assert get_label_set(other) is None and not coarse_spans(other)
-            assert mask_of(nlp, other, list("abcde")) == ["*", "U-C", "*", "*", "*"]
+            assert mask_of(nlp, other, list("abcde")) == ["*", "U-C", after, "*", "*"]
         all_marked = annotated(nlp, ents, SETS["coarse, all marked"], list("abcde"))
         del all_marked.spans[LABEL_SET_KEY]
-        assert mask_of(nlp, all_marked, list("abcde")) == ["O", "U-C", "*", "O", "*"]
+        assert mask_of(nlp, all_marked, list("abcde")) == ["O", "U-C", after, "O", "*"]
 
 
 def group_of(doc):

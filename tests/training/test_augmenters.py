@@ -61,6 +61,92 @@ def test_missing_annotation_stays_missing(nlp, names):
     assert result.get_aligned_ner()[-3:] == ["O", None, "O"]
 
 
+def test_blocked_tokens_stay_blocked(nlp, names):
+    """They count as missing; outside would be annotation that nobody made."""
+    reference = Doc(nlp.vocab, words=["Oslo", "may", "be", "cold"])
+    reference.set_ents([Span(reference, 0, 1, "GPE")], blocked=[reference[2:3]])
+    example = Example(nlp.make_doc(reference.text), reference)
+    [result] = create_entity_swap_v1(names, level=1.0, per_entity=1.0)(nlp, example)
+    assert [token.ent_iob_ for token in result.reference][-3:] == ["O", "B", "O"]
+    assert result.get_aligned_ner()[-3:] == example.get_aligned_ner()[-3:]
+
+
+@pytest.mark.parametrize(
+    "starts,expected",
+    [
+        (None, [None] * 5),
+        ([True, False, True, False], [True, False, True, False, False]),
+        ([True, None, True, None], [True, None, True, None, None]),
+    ],
+)
+def test_sentence_starts(nlp, names, starts, expected):
+    words, ents = ["Snow", ".", "Oslo", "froze"], ["O", "O", "B-GPE", "O"]
+    reference = Doc(nlp.vocab, words=words, sent_starts=starts, ents=ents)
+    example = Example(nlp.make_doc(reference.text), reference)
+    [result] = create_entity_swap_v1(names, level=1.0, per_entity=1.0)(nlp, example)
+    doc = result.reference
+    assert [token.text for token in doc] == ["Snow", ".", "Côte", "d'Ivoire", "froze"]
+    assert [token.is_sent_start for token in doc][1:] == expected[1:]
+    assert doc.has_annotation("SENT_START") == (starts is not None)
+    assert result.get_aligned_sent_starts() == [
+        None if starts is None else start is True for start in expected
+    ]
+
+
+def test_sentence_starts_of_a_single_token(nlp, names):
+    doc = swapped(nlp, names, "[Oslo](GPE)")
+    assert len(doc) == 2 and not doc.has_annotation("SENT_START")
+
+
+def test_span_groups(nlp, names):
+    words = ["not", "Ada", "in", "New", "York", "or", "Red", "Fort"]
+    reference = Doc(nlp.vocab, words=words)
+    reference.ents = [
+        Span(reference, 3, 5, "GPE", kb_id="Q60", span_id="city"),
+        Span(reference, 6, 8, "FAC", kb_id="Q45957", span_id="fort"),
+    ]
+    reference.spans["wrong"] = [
+        Span(reference, 0, 2, "PERSON", kb_id="Q7259", span_id="ada"),
+        Span(reference, 2, 4, "GPE"),  # ends within a mention that is replaced
+        Span(reference, 4, 5, "GPE"),
+        Span(reference, 3, 5, "FAC", kb_id="Q60"),
+        Span(reference, 2, 7, "O", span_id="x"),
+        Span(reference, 6, 7, "FAC"),
+    ]
+    reference.spans["wrong"].attrs["scores"] = [0.1] * 6
+    reference.spans["none"] = []
+    example = Example(nlp.make_doc(reference.text), reference)
+    [result] = create_entity_swap_v1(names, level=1.0, per_entity=1.0)(nlp, example)
+    doc = result.reference
+    assert [(e.text, e.label_, e.kb_id_, e.id_) for e in doc.ents] == [
+        ("Côte d'Ivoire", "GPE", "", ""),
+        ("Red Fort", "FAC", "Q45957", "fort"),
+    ]
+    assert [(s.text, s.label_, s.kb_id_, s.id_) for s in doc.spans["wrong"]] == [
+        ("not Ada", "PERSON", "Q7259", "ada"),
+        ("Côte d'Ivoire", "FAC", "", ""),
+        ("in Côte d'Ivoire or Red", "O", "", ""),
+        ("Red", "FAC", "", ""),
+    ]
+    assert not doc.spans["wrong"].attrs and len(doc.spans["none"]) == 0
+
+
+def test_incorrect_spans_teach(nlp, names):
+    """A doc that was changed taught nothing of them."""
+    pipe = nlp.add_pipe("rnn_ner", config={"incorrect_spans_key": "wrong"})
+    for label in ("GPE", "PERSON"):
+        pipe.add_label(label)
+    nlp.initialize()
+    reference = line_to_doc(nlp, "[Oslo](GPE) saw [Ada](?)")
+    example = Example(nlp.make_doc(reference.text), reference)
+    losses = []
+    for spans in ([], [Span(reference, 2, 3, "PERSON")]):
+        reference.spans["wrong"] = spans
+        [result] = create_entity_swap_v1(names, level=1.0, per_entity=1.0)(nlp, example)
+        losses.append(pipe.get_loss([result], pipe.model.predict([result.x]))[0])
+    assert losses[1] > losses[0] + 0.01
+
+
 def test_shares(nlp, names):
     reference = line_to_doc(nlp, "[Oslo](GPE) is cold.")
     example = Example(nlp.make_doc(reference.text), reference)

@@ -12,7 +12,7 @@ import spacy
 from spacy.cli.debug_data import debug_data
 from spacy.cli.evaluate import evaluate
 from spacy.cli.init_config import fill_config
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -160,6 +160,84 @@ def test_a_doc_without_annotation_has_no_label_set(nlp, corpora, tmp_path):
     assert LABEL_SET_KEY not in example.reference.spans
 
 
+class TestIncorrectSpans:
+    """What the reader makes of (start, end, label) in the group "bad" of one doc."""
+
+    def read(self, nlp, tmp_path, bad, ents=(), **settings):
+        doc = nlp.make_doc("Ada met Lima today")
+        if ents:
+            doc.set_ents([Span(doc, *ent) for ent in ents])
+        doc.spans["bad"] = [Span(doc, *span) for span in bad]
+        DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+        corpora = {"a": {"path": str(tmp_path / "a.spacy"), **settings}}
+        reader = create_mixed_corpus_v1(corpora=corpora, incorrect_spans_key="bad")
+        [example] = reader(nlp)
+        group = example.reference.spans["bad"]
+        return example, [(span.start, span.end, span.label_) for span in group]
+
+    @pytest.mark.parametrize(
+        "settings,bad,expected",
+        [
+            ({}, ["PER", "?"], ["PER", "?"]),
+            ({"rename": {"PER": "PERSON"}}, ["PER", "GPE"], ["GPE", "PERSON"]),
+            ({"rename": {"PER": "LOC", "LOC": "PER"}}, ["PER"], ["LOC"]),
+            ({"rename": {"MISC": "?"}}, ["MISC", "GPE", "?"], ["GPE"]),
+            # Entities of labels that are not listed become missing annotation, too.
+            ({"labels": ["GPE"]}, ["PER", "GPE"], ["GPE"]),
+            ({"labels": ["GPE"], "rename": {"LOC": "GPE"}}, ["PER", "LOC"], ["GPE"]),
+            # What is no place is neither a GPE nor a FAC.
+            ({"coarse": {"LOC": ["GPE", "FAC"]}}, ["LOC", "PER"], ["FAC", "GPE", "PER"]),
+            ({"labels": ["LOC"], "coarse": {"LOC": ["GPE"]}}, ["LOC", "PER"], ["GPE"]),
+            # What is no country may be a city.
+            ({"rename": {"CITY": "GPE", "COUNTRY": "GPE"}}, ["COUNTRY"], []),
+            ({"rename": {"CITY": "GPE", "COUNTRY": "GPE"}}, ["COUNTRY", "CITY"], ["GPE"]),
+            # What is not outside may be an entity that is not learned.
+            ({"rename": {"PER": "PERSON"}}, ["O"], ["O"]),
+            ({"rename": {"MISC": "?"}}, ["O"], []),
+            ({"labels": ["GPE"]}, ["O"], []),
+        ],
+    )
+    def test_labels(self, nlp, tmp_path, settings, bad, expected):
+        places = [(2, 3, label) for label in bad]
+        example, found = self.read(nlp, tmp_path, places, **settings)
+        assert found == [(2, 3, label) for label in expected]
+        assert not example.reference.has_annotation("ENT_IOB")
+        # Beside entities that are annotated, it is the same.
+        example, found = self.read(nlp, tmp_path, places, [(0, 1, "GPE")], **settings)
+        assert found == [(2, 3, label) for label in expected]
+
+    def test_a_label_of_one_span_says_nothing_about_another(self, nlp, tmp_path):
+        rename = {"CITY": "GPE", "COUNTRY": "GPE"}
+        bad = [(2, 3, "CITY"), (2, 4, "COUNTRY"), (0, 1, "CITY"), (0, 1, "COUNTRY")]
+        assert self.read(nlp, tmp_path, bad, rename=rename)[1] == [(0, 1, "GPE")]
+
+    def test_an_entity_of_the_new_label(self, nlp, tmp_path):
+        """It is none of the old one; spaCy's E868 stays for annotation that contradicts itself."""
+        pipe = nlp.add_pipe("rnn_ner", config={"incorrect_spans_key": "bad"})
+        pipe.add_label("GPE")
+        nlp.initialize()
+        settings = {"rename": {"CITY": "GPE"}, "ents": [(2, 3, "GPE")]}
+        example, found = self.read(nlp, tmp_path, [(2, 3, "CITY")], **settings)
+        assert found == []
+        nlp.update([example])
+        settings["ents"] = [(2, 3, "CITY")]
+        example, found = self.read(nlp, tmp_path, [(2, 3, "CITY")], **settings)
+        assert found == [(2, 3, "GPE")]
+        with pytest.raises(ValueError, match="E868"):
+            nlp.update([example])
+
+    def test_without_the_setting_and_without_the_group(self, nlp, tmp_path):
+        settings = {"path": str(tmp_path / "a.spacy"), "rename": {"PER": "PERSON"}}
+        self.read(nlp, tmp_path, [(0, 1, "PER")])
+        [example] = create_mixed_corpus_v1(corpora={"a": settings})(nlp)
+        assert [span.label_ for span in example.reference.spans["bad"]] == ["PER"]
+        reader = create_mixed_corpus_v1(corpora={"a": settings}, incorrect_spans_key="worse")
+        [example] = reader(nlp)
+        assert [*example.reference.spans] == ["bad"]
+        with pytest.raises(ValueError, match="incorrect_spans_key must be the name of a span g"):
+            create_mixed_corpus_v1(corpora={"a": settings}, incorrect_spans_key=True)
+
+
 @pytest.mark.parametrize(
     "changes,message",
     [
@@ -290,7 +368,7 @@ def test_a_config_is_filled(config_for):
     assert settings["corpora"]["news"]["coarse"] == {"LOC": ["GPE", "FAC"]}
     assert settings["corpora"]["news"]["rename"] == {"PER": "PERSON", "MISC": "?"}
     assert settings["max_length"] == settings["limit"] == settings["seed"] == 0
-    assert settings["augmenter"] is None
+    assert settings["augmenter"] is None and settings["incorrect_spans_key"] is None
     reader = registry.resolve(config["corpora"])["dev"]
     assert len(list(reader(spacy.blank("en")))) == 6
 
