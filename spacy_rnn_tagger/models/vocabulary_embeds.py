@@ -16,6 +16,8 @@ def build_word_embed_v1(
 ) -> Tok2VecModel:
     """Build a learned table over a vocabulary that is collected at initialisation.
 
+    `spacy pretrain` can't train it, because it initialises a layer without showing it the texts.
+
     Args:
         width: Width of the embedding.
         max_size: Rows of the table, including the row for unknown words.
@@ -45,6 +47,8 @@ def build_one_hot_embed_v1(
     attr: str = "NORM",
 ) -> Tok2VecModel:
     """Build a one-hot input over the vocabulary that `WordEmbed.v1` would have.
+
+    `spacy pretrain` can't train on it, because it initialises a layer without showing it the texts.
 
     Args:
         width: Not used, because a one-hot vector is `max_size` wide. It is accepted so that a

@@ -1,7 +1,11 @@
 """The embeds: vocabularies, word dropout, distinct words, vectors."""
 
+import copy
+from collections import Counter
+
 import numpy as np
 import pytest
+import srsly
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 
@@ -33,13 +37,52 @@ def test_word_dropout_takes_words_for_unknown(docs):
 def test_rare_words_and_words_beyond_the_table_are_unknown(docs):
     layer = build_word_embed_v1(width=2, max_size=3, min_freq=2)
     layer.initialize(X=docs)
-    [node] = [node for node in layer.walk() if node.name == "vocabulary"]
-    assert len(node.attrs["words"]) == 2
+    hashes = vocabulary(layer)
+    assert len(hashes) == 2
     counts = {}
     for doc in docs:
         for token in doc:
             counts[token.norm] = counts.get(token.norm, 0) + 1
-    assert all(counts[int(word)] == max(counts.values()) for word in node.attrs["words"])
+    assert all(counts[int(word)] == max(counts.values()) for word in hashes)
+
+
+def test_rows_of_words_survive_copies_and_saving(docs):
+    """Rows are by frequency, hashes in any order: the index has to be that of the words."""
+
+    def rows(model):
+        return [array.argmax(axis=1).tolist() for array in model.predict(docs) if len(array)]
+
+    layer = build_one_hot_embed_v1(max_size=30)
+    other = build_one_hot_embed_v1(max_size=30)
+    for model in (layer, other):
+        assert not any(map(any, rows(model)))  # no word is known
+    layer.initialize(X=docs)
+    other.initialize(X=docs[:1])
+    wanted = rows(layer)
+    counts = Counter(token.norm for doc in docs for token in doc)
+    most = [counts[norm] for norm in vocabulary(layer).tolist()]
+    assert most == sorted(counts.values(), reverse=True)
+    listed = {int(norm): row for row, norm in enumerate(vocabulary(layer), start=1)}
+    assert wanted == [[listed[token.norm] for token in doc] for doc in docs if len(doc)]
+    assert rows(other) != wanted
+    assert rows(other.from_bytes(layer.to_bytes())) == wanted
+    assert rows(layer.copy()) == rows(copy.deepcopy(layer)) == wanted
+
+
+def test_words_are_saved_as_an_array(docs):
+    """Files of version 0.1 have None where no words are known."""
+    layer = build_word_embed_v1(width=2, max_size=30)
+    layer.initialize(X=docs)
+    saved = layer.to_dict()
+    [attrs] = [attrs for attrs in saved["attrs"] if "words" in attrs]
+    assert np.array_equal(srsly.msgpack_loads(attrs["words"]), vocabulary(layer))
+    attrs["words"] = srsly.msgpack_dumps(None)
+    assert len(vocabulary(layer.from_dict(saved))) == 0
+
+
+def vocabulary(layer):
+    [node] = [node for node in layer.walk() if node.name == "vocabulary"]
+    return node.attrs["words"].hashes
 
 
 def test_lexeme_embed_computes_a_word_once(docs):

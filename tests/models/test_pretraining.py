@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import spacy
+from spacy.ml.models.multi_task import create_pretrain_characters
 from spacy.tokens import Doc
+from spacy.training.pretrain import create_pretraining_model
 from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger.layers.language_model import words_loss
+from spacy_rnn_tagger.layers.vocabulary import build_vocabularies
 from spacy_rnn_tagger.models.architectures import (
     build_lexeme_embed_v1,
     build_pretrain_words_v1,
@@ -119,6 +122,29 @@ def test_rates_of_training_stay_with_the_weights(docs):
 def test_layers_that_it_cannot_train(encoder, message):
     with pytest.raises(ValueError, match=message):
         build_pretrain_words_v1()(spacy.blank("en").vocab, encoder())
+
+
+@pytest.mark.parametrize("embed", ["WordEmbed.v1", "OneHotEmbed.v1"])
+@pytest.mark.parametrize(
+    "objective",
+    [build_pretrain_words_v1(), create_pretrain_characters(3, 8, 2)],
+    ids=["ours", "spaCy's"],
+)
+def test_spacy_pretrain_does_not_collect_a_vocabulary(embed, objective):
+    """Its only doc would be saved as the vocabulary, and training would load it."""
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": f"spacy_rnn_tagger.{embed}", "width": 4, "max_size": 20}
+    pipe = nlp.add_pipe("rnn_ner", config={"model": {"hidden_width": 4, "tok2vec": tok2vec}})
+    settings = {"component": "rnn_ner", "layer": "encoder", "objective": objective, "dropout": 0.2}
+    with pytest.raises(RuntimeError, match="RNN030.*LexemeEmbed"):
+        create_pretraining_model(nlp, settings)
+    # A vocabulary from the docs of the component stays.
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    build_vocabularies(pipe.model, docs)
+    model = create_pretraining_model(nlp, settings)
+    words = [list(node.attrs["words"].hashes) for node in model.walk() if node.name == "vocabulary"]
+    assert len(words) == 1
+    assert set(words[0]) == {token.norm for doc in docs for token in doc}
 
 
 @pytest.mark.parametrize("setting", ["hidden_width", "rows"])

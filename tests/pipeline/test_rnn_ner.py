@@ -99,9 +99,42 @@ def test_vocabulary_is_built_from_all_docs(nlp):
     nlp.add_pipe("rnn_ner", config={"model": network(tok2vec=embed)})
     examples = make_examples(nlp, [(f"word{i} here", []) for i in range(100)] + TRAIN)
     nlp.initialize(lambda: examples)
-    [node] = [n for n in nlp.get_pipe("rnn_ner").model.walk() if n.name == "vocabulary"]
-    words = {nlp.vocab.strings[int(word)] for word in node.attrs["words"]}
-    assert {f"word{i}" for i in range(100)} <= words
+    assert {f"word{i}" for i in range(100)} <= vocabulary_of(nlp)
+
+
+def vocabulary_of(nlp, component="rnn_ner"):
+    [node] = [n for n in nlp.get_pipe(component).model.walk() if n.name == "vocabulary"]
+    return {nlp.vocab.strings[int(word)] for word in node.attrs["words"].hashes}
+
+
+def test_vocabulary_is_built_by_each_initialisation(nlp):
+    """Without examples, spaCy initialises with a doc of its own."""
+    embed = {"@architectures": "spacy_rnn_tagger.WordEmbed.v1", "width": 4, "max_size": 500}
+    nlp.add_pipe("rnn_ner", config={"model": network(tok2vec=embed)})
+    nlp.initialize()
+    assert vocabulary_of(nlp) == {"x", "y", "z"}
+    examples = make_examples(nlp)
+    wanted = {token.norm_ for example in examples for token in example.x}
+    nlp.initialize(lambda: examples)
+    assert vocabulary_of(nlp) == wanted
+    loaded = spacy.blank("en")
+    loaded.add_pipe("rnn_ner", config={"model": network(tok2vec=embed)})
+    loaded.from_bytes(nlp.to_bytes())
+    assert vocabulary_of(loaded) == wanted
+    loaded.initialize(lambda: make_examples(loaded, [("other words", [])]), sgd=Adam())
+    assert vocabulary_of(loaded) == {"other", "words"}
+
+
+def test_vocabulary_below_another_component_is_built_by_each_initialisation(nlp):
+    tok2vec = {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": {"@architectures": "spacy_rnn_tagger.WordEmbed.v1", "width": 4},
+        "encode": {"@architectures": "spacy_rnn_tagger.RNNEncoder.v1", "hidden_width": 4},
+    }
+    nlp.add_pipe("tok2vec", config={"model": tok2vec})
+    nlp.initialize()
+    nlp.initialize(lambda: make_examples(nlp, [("some words", [])]))
+    assert vocabulary_of(nlp, "tok2vec") == {"some", "words"}
 
 
 def test_add_label_keeps_what_was_learned(nlp):

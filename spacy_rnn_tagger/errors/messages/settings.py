@@ -87,3 +87,8 @@ class SettingsErrors:
         "spacy.PretrainCharacters.v1."
     )
     RNN029 = "Texts and --file are both given, but only one of them can be read. Leave one out."
+    RNN030 = (
+        "spacy pretrain can't train a network with WordEmbed.v1 or OneHotEmbed.v1, because it does "
+        "not show them the texts to collect their words from. Use LexemeEmbed.v1, which needs no "
+        "vocabulary."
+    )
