@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -29,6 +30,31 @@ def _was_spawned() -> bool:
     return multiprocessing.parent_process() is not None or any(
         argument.startswith("from multiprocessing.") for argument in sys.orig_argv
     )
+
+
+class ForkLock:
+    """A lock among threads, which a forked process finds free whoever held it.
+
+    The thread that held it is not in the child, and would never release it there. A thread may take
+    the lock again that it has.
+    """
+
+    def __init__(self) -> None:
+        """Create a lock. Forks know of it from then on, so locks belong to modules."""
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        """Wait for the lock and take it."""
+        self._lock.acquire()
+
+    def __exit__(self, *failure: object) -> None:
+        """Release it."""
+        self._lock.release()
 
 
 def takes_one_core() -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
+import numpy as np
 import pytest
 
 import spacy_rnn_tagger
-from spacy_rnn_tagger.errors import Errors, Warnings
+from spacy_rnn_tagger.errors import Errors, Warnings, check_at_least, check_rate
 
 PACKAGE = Path(spacy_rnn_tagger.__file__).parent
 # The first digit of a code tells the subject.
@@ -189,3 +190,26 @@ def test_texts_are_sentences(code):
     text = TEMPLATES[code]
     assert text == text.strip() and "  " not in text
     assert text.endswith((".", "?", "}")), text
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(1), np.uint8(200)])
+def test_whole_numbers(value):
+    check_at_least("n", value, 1)
+
+
+@pytest.mark.parametrize("value", [0, -1, np.int64(0), 1.0, 1.5, np.float32(2), True, "2", None])
+def test_what_is_no_whole_number(value):
+    """Before, 1.5 came through, and failed in NumPy without a name."""
+    with pytest.raises(ValueError, match=r"\[RNN002\] n must be a whole number of 1 or more, but"):
+        check_at_least("n", value, 1)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25)])
+def test_rates(value):
+    check_rate("dropout", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), "0.5", None])
+def test_what_is_no_rate(value):
+    with pytest.raises(ValueError, match=r"\[RNN003\] dropout must be at least 0 and below 1"):
+        check_rate("dropout", value)

@@ -57,6 +57,44 @@ def test_importing_and_tagging_change_nothing():
     assert done.stdout == "nothing\n", done.stderr
 
 
+FORKED = """
+import os, signal, threading, spacy
+from spacy_rnn_tagger.onnx import layers
+from spacy_rnn_tagger.pipeline import rnn_ner, span_groups
+nlp = spacy.blank("en")
+nlp.add_pipe("rnn_ner").add_label("GPE")
+nlp.initialize()
+doc = nlp("Delhi")
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with rnn_ner._lock, span_groups._lock, layers._lock:
+        held.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if not child:
+    signal.alarm(30)  # or it would wait for ever
+    doc.to_bytes()
+    with rnn_ner._lock, layers._lock:
+        os._exit(0)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+done.set()
+thread.join()
+print(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_waits_for_no_thread_of_its_parent():
+    command = [sys.executable, "-c", FORKED]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "0\n", done.stderr
+
+
 CHILD = """
 import resource, sys
 import numpy as np

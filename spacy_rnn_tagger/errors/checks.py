@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral, Real
 
 from .messages import Errors
 
@@ -63,14 +64,15 @@ def check_choice(setting: str, received: str, allowed: Iterable[str]) -> None:
 
 
 def check_at_least(setting: str, received: int, minimum: int) -> None:
-    """Raise ValueError unless `received` is at least `minimum`."""
-    if received < minimum:
+    """Raise ValueError unless `received` is a whole number of at least `minimum`."""
+    whole = isinstance(received, Integral) and not isinstance(received, bool)
+    if not whole or received < minimum:
         raise ValueError(Errors.RNN002.format(setting=setting, minimum=minimum, received=received))
 
 
 def check_rate(setting: str, received: float) -> None:
-    """Raise ValueError unless `received` is in [0, 1)."""
-    if not 0 <= received < 1:
+    """Raise ValueError unless `received` is a number in [0, 1)."""
+    if not (isinstance(received, Real) and 0 <= received < 1):
         raise ValueError(Errors.RNN003.format(setting=setting, received=received))
 
 

@@ -46,7 +46,8 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
     """Fill a layer with more tags from one with fewer; best paths are still those of the smaller.
 
     A new tag copies the weights and transitions of "O", and its bias is lower by a margin. So each
-    path through a new tag has a better one, with "O" in its place, whatever the input.
+    path through a new tag has a better one, with "O" in its place, whatever the input. A layer with
+    fewer tags gets the first ones: the shapes for weights that are about to be loaded.
 
     Args:
         new: A layer of the same kind. It is a new node, because an optimizer keeps moments of the
@@ -65,12 +66,13 @@ def resized(model: Model[Any, Any], new: Model[Any, Any]) -> Model[Any, Any]:
         if model.has_grad(name):
             grad = model.get_grad(name)
             new.set_grad(name, model.ops.alloc(grown.shape))
-            new.get_grad(name)[tuple(map(slice, grad.shape))] = grad
+            both = tuple(slice(min(sizes)) for sizes in zip(grad.shape, grown.shape, strict=True))
+            new.get_grad(name)[both] = grad[both]
     return new
 
 
 def grow(model: Model[Any, Any], ref: str, owner: Model[Any, Any], new: Model[Any, Any]) -> None:
-    """Replace the layer that `ref` names by one with more tags, and fill it.
+    """Replace the layer that `ref` names by one with another number of tags, and fill it.
 
     Args:
         owner: The model whose layer it is.
@@ -79,6 +81,10 @@ def grow(model: Model[Any, Any], ref: str, owner: Model[Any, Any], new: Model[An
     layer = model.get_ref(ref)
     owner.layers[owner.layers.index(layer)] = resized(layer, new)
     model.set_ref(ref, new)
+    # The layers around it have as many outputs. Thinc saves their number, and loads no other one.
+    for node in model.walk():
+        if node.has_dim("nO") and new in node.walk():
+            node.set_dim("nO", new.get_dim("nO"), force=True)
 
 
 def _copy_first(ops: Ops, array: FloatsXd, shape: tuple[int, ...]) -> FloatsXd:

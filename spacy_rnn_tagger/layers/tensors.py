@@ -16,7 +16,11 @@ _ON_CPU = {"numpy", "apple", "bigendian"}
 
 
 def as_tensor(array: FloatsXd) -> torch.Tensor:
-    """View an array as a tensor on the device of Thinc's current operations."""
+    """View an array as a tensor: one of NumPy's on the device of Thinc's current operations."""
+    if not isinstance(array, np.ndarray):
+        # It stays on its GPU. In a thread that the host starts, Thinc's operations are the CPU's.
+        on_gpu: torch.Tensor = xp2torch(array, device=torch.device("cuda", array.device.id))
+        return on_gpu
     # Torch warns about an array that is read-only.
     if type(array) is np.ndarray and array.flags.writeable and get_current_ops().name in _ON_CPU:
         return torch.from_numpy(array)

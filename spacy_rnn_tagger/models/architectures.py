@@ -58,7 +58,7 @@ def build_rnn_tagger_v1(
         context: What the recurrent network reads as one sequence: the "doc", or the "sentence" if
             sentence starts are set. Decoding covers the whole doc in either case.
         max_length: Tokens that the network reads as one sequence at most; longer sequences are read
-            in overlapping windows, so memory does not grow with their length. 0 for no limit.
+            in overlapping windows, which limits the memory of the network. 0 for no limit.
         overlap: Tokens of context on either side of a window. `max_length` must leave room for both
             sides.
         mixed_precision: Compute the recurrence in bfloat16, on a GPU and, in the predictions of an
@@ -95,14 +95,10 @@ def build_rnn_tagger_v1(
 
 
 def _resize_output(model: TaggerModel, nO: int) -> TaggerModel:
-    """Replace the two layers that have a score for each tag by larger ones."""
-    tagger = model.get_ref("tagger")
+    """Replace the two layers that have a score for each tag."""
     decoder = model.get_ref("output_layer").attrs["decoder"]
     grow(model, "emissions", model.get_ref("scorer"), Emissions(nO))
-    grow(model, "output_layer", tagger, TagOutput(decoder, nO))
-    for owner in (model, tagger):
-        if owner.has_dim("nO"):
-            owner.set_dim("nO", nO, force=True)
+    grow(model, "output_layer", model.get_ref("tagger"), TagOutput(decoder, nO))
     return model
 
 

@@ -49,7 +49,7 @@ def adam_step(
             [torch.from_numpy(mom1)],
             [torch.from_numpy(mom2)],
             [],
-            [torch.tensor(n_steps - 1.0)],  # torch counts the step itself
+            [torch.tensor(n_steps - 1.0, device="cpu")],  # torch counts the step itself
             fused=_HAS_KERNEL,
             amsgrad=False,
             beta1=beta1,

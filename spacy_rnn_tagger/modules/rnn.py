@@ -215,7 +215,8 @@ def _dropped(X: Tensor, rate: float) -> tuple[Tensor, Callable[[Tensor], Tensor]
     if X.device.type == "cpu":
         rng = np.random.Generator(np.random.SFC64(np.random.randint(1 << 32, dtype=np.uint64)))
         kept = rng.integers(1 << 16, size=X.shape, dtype=np.uint16) >= round(rate * (1 << 16))
-        mask = torch.from_numpy(np.multiply(kept, 1 / (1 - rate), dtype=np.float32)).to(X.dtype)
+        scale = 1 / (1 - rate) if rate < 1 else 0.0  # 1: as in Thinc, nothing is kept
+        mask = torch.from_numpy(np.multiply(kept, scale, dtype=np.float32)).to(X.dtype)
     else:
         mask = torch.dropout(torch.ones_like(X), rate, True)
     return X * mask, lambda d_dropped: d_dropped * mask

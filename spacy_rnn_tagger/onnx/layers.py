@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..layers.distinct_words import WordModel, Words
 from ..layers.layout import Layout
 from ..layers.output import MARGIN
 from ..layers.static_vectors import look_up
-from ..runtime import takes_one_core
+from ..runtime import ForkLock, takes_one_core
 
 # Fewer rows are computed faster by one thread than by two. (Measured with the default config.)
 _WORTH = 1_500
@@ -84,6 +83,9 @@ def _forward_words(
     return sessions.run(model.attrs["graph"], feed, len(words.values)), lambda dY: []
 
 
+_lock = ForkLock()
+
+
 class Sessions:
     """The onnxruntime sessions of a layer, which are kept as long as the layer.
 
@@ -94,7 +96,6 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[bool, int], tuple[bytes, Any]] = {}
-        self._lock = Lock()
 
     def __reduce__(self) -> tuple[type["Sessions"], tuple[()]]:
         """Start without sessions after unpickling or copying."""
@@ -114,7 +115,7 @@ class Sessions:
         key = (n_rows < _WORTH or takes_one_core(), os.getpid())
         found = self._sessions.get(key)
         if found is None or found[0] is not graph:  # none yet, or the layer was loaded again
-            with self._lock:
+            with _lock:
                 found = self._sessions.get(key)
                 if found is None or found[0] is not graph:
                     found = self._sessions[key] = graph, _session(graph, key[0])

@@ -1,6 +1,5 @@
 """The component `rnn_ner`: spaCy's contract of a trainable pipe, without any numerics."""
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -21,7 +20,9 @@ from ..arrays import BoolArray
 from ..crf.posteriors import Posteriors
 from ..crf.tag_scheme import Spans, TagScheme
 from ..errors import Errors, check_at_least, listed
+from ..errors.wording import counted
 from ..layers.vocabulary import build_vocabularies
+from ..runtime import ForkLock
 from ..types import Analysis, EntitySpan, Prediction, TaggerModel, TagScores
 from .constraints import read_constraints
 from .gold import check_labels, find_labels, labels_of, survey
@@ -60,7 +61,7 @@ _SAMPLE = 10
 _EXCERPT = 80
 # Words of a batch in scoring, where nobody else limits it; memory does not grow with the dev set.
 _SCORED = 20_000
-_lock = threading.Lock()  # of a component, it would not pickle
+_lock = ForkLock()  # of a component, it would not pickle
 
 
 @Language.factory(
@@ -195,7 +196,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
         before. spaCy's `ner` lists these, too. The network has no outputs for them, and never grows
         in prediction.
         """
-        return (*self.tags.labels, *self._met)
+        return tuple(dict.fromkeys((*self.tags.labels, *self._met)))
 
     @property
     def label_data(self) -> tuple[str, ...]:
@@ -225,12 +226,9 @@ class RNNEntityRecognizer(ConfiguredPipe):
         Raises:
             ValueError: The label is not a string (spaCy's E187).
         """
-        if not isinstance(label, str):
-            raise ValueError(SpacyErrors.E187)
-        if label in self.tags.labels:
-            return 0
+        before = len(self.tags)
         self._add_labels([label])
-        return 1
+        return len(self.tags) - before
 
     def initialize(
         self,
@@ -258,14 +256,17 @@ class RNNEntityRecognizer(ConfiguredPipe):
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
         check_lexeme_norms(self.vocab, self.name)
         found, misaligned = survey(get_examples())
-        self._add_labels(check_labels(found) if labels is None else labels)
-        check_labels_of(self.threshold, self.tags.labels)
-        check_labels_of(self.candidates, self.tags.labels, name="candidates")
-        check_output_labels(self.output_labels, self.tags.labels)
+        new = check_labels(found) if labels is None else list(labels)
+        known = (*self.tags.labels, *new)
+        check_labels_of(self.threshold, known)
+        check_labels_of(self.candidates, known, name="candidates")
+        check_output_labels(self.output_labels, known)
+        self._add_labels(new)
         if misaligned:
+            number = counted(len(misaligned), "entity", "entities")
             warnings.warn(
-                f"[W030] {len(misaligned)} entities don't begin and end at token boundaries, so "
-                f"training treats their tokens as not annotated:\n{listed(misaligned)}",
+                f"[W030] Not at token boundaries: {number}. In training, their tokens count as not "
+                f"annotated:\n{listed(misaligned)}",
                 stacklevel=2,
             )
         build_vocabularies(self.model, (eg.x for eg in get_examples()))
@@ -376,7 +377,7 @@ class RNNEntityRecognizer(ConfiguredPipe):
             For each doc its analyses, the likeliest first.
 
         Raises:
-            ValueError: `n` is below 1.
+            ValueError: `n` is not a whole number of 1 or more.
         """
         check_at_least("n", n, 1)
         docs = list(docs)
@@ -452,7 +453,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
         """Learn to predict what the model predicted when training resumed (Hinton et al. 2015).
 
         Labels that were added since are not affected. Without a call of `nlp.resume_training`,
-        nothing happens. The arguments are those of `update`; annotation is not read.
+        nothing happens, nor after a network with other labels was loaded. The arguments are those
+        of `update`; annotation is not read.
         """
         examples = list(examples)
         validate_examples(examples, "RNNEntityRecognizer.rehearse")
@@ -473,7 +475,8 @@ class RNNEntityRecognizer(ConfiguredPipe):
         Returns:
             The loss and its gradient. The loss is the mean over the docs of -log P(gold | doc),
             where unannotated tokens are free, or of the divergence from soft annotation if a doc
-            has it, plus -log(1 - P(span | doc)) for each span that is known to be incorrect.
+            has it, plus -log(1 - P(span | doc)) for each span that is known to be incorrect. Both
+            are zero without examples.
 
         Raises:
             ValueError: A span is annotated as correct and incorrect (spaCy's E868), or soft
@@ -553,19 +556,35 @@ class RNNEntityRecognizer(ConfiguredPipe):
         return labels_of(example.reference) <= set(self.tags.labels)
 
     def _add_labels(self, labels: Iterable[str]) -> None:
-        """Add the labels that are new; the output grows once for all of them."""
-        new = [label for label in dict.fromkeys(labels) if label not in self.tags.labels]
+        """Add the labels that are new; the output grows once for all of them.
+
+        Raises:
+            ValueError: A label is not a string (spaCy's E187). None is added.
+        """
+        labels = list(labels)
+        if not all(isinstance(label, str) for label in labels):
+            raise ValueError(SpacyErrors.E187)
+        known = self.tags
+        new = [label for label in dict.fromkeys(labels) if label not in known.labels]
         if not new:
             return
-        self.cfg["labels"].extend(new)
-        self._met = tuple(label for label in self._met if label not in new)
+        tags = TagScheme(known.scheme, (*known.labels, *new))
         self._know_labels(new)
         if self._has_output():
-            self.set_output(len(self.tags.tags))
+            self.set_output(len(tags.tags))
+        self.cfg["labels"].extend(new)  # last: whatever fails, labels fit the network
 
     def _know_labels(self, labels: Iterable[str]) -> None:
         for label in labels:
             self.vocab.strings.add(label)
 
-    def _loaded(self) -> None:
-        self._know_labels(self.tags.labels)
+    def _fit_labels(self) -> None:
+        tags = self.tags
+        self._know_labels(tags.labels)
+        n_outputs = self.model.get_ref("output_layer").maybe_get_dim("nO")
+        if tags.labels and n_outputs != len(tags.tags):
+            self.set_output(len(tags.tags))
+
+    def _loaded(self, before: tuple[str, ...]) -> None:
+        if self.tags.labels != before:
+            self._rehearsal_model = None  # its tags are not those of this network

@@ -1,8 +1,9 @@
 """How the component is saved and loaded, and how files that don't fit are reported."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.util import to_bytes
+from thinc.model import Model
+from thinc.shims import Shim
 
 from ..errors import Errors
 from .settings import Settings
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 # The attributes of a model's nodes that its weights depend on.
 _STRUCTURE = ("cell", "depth", "bidirectional", "decoder", "attr", "attrs")
+# What loading changes in a node, apart from its weights and shims. Thinc has no method that takes
+# back a parameter or a reference which the data of another model has added.
+_FIELDS = ("name", "_dims", "_refs", "_attrs", "_layers", "_has_params")
 
 
 def _setting(name: str, doc: str) -> Any:
@@ -85,38 +91,58 @@ class ConfiguredPipe(TrainablePipe):
             (Path(path) / "cfg").write_text(json.dumps(self.cfg), encoding="utf-8")
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "Self":
-        """Load the component.
+        """Load the component, whatever labels it had.
 
         Raises:
-            ValueError: The data is damaged or was saved with other settings.
+            ValueError: The data is damaged or was saved with other settings. The component stays as
+                it was.
         """
         exclude = tuple(exclude)
-        with checked_loading(self, "the given bytes"):
+        before = tuple(self.cfg["labels"])
+        with undone_on_failure(self), checked_loading(self, "the given bytes"):
             saved = srsly.msgpack_loads(bytes_data)
-            if "cfg" in saved and "cfg" not in exclude:
-                self.cfg.load(json.loads(saved["cfg"]))
-            super().from_bytes(bytes_data, exclude=(*exclude, "cfg"))
-        self._loaded()
+            parts = {name: part for name, part in saved.items() if name not in exclude}
+            if "cfg" in parts:
+                self.cfg.load(json.loads(parts["cfg"]))
+            self._fit_labels()
+            if "model" in parts:
+                self.model.from_bytes(parts["model"])
+            if "vocab" in parts:  # last, because it is not only ours, and is not put back
+                self.vocab.from_bytes(parts["vocab"], exclude=exclude)
+        self._loaded(before)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "Self":
-        """Load the component from its folder.
+        """Load the component from its folder, whatever labels it had.
 
         Raises:
-            FileNotFoundError: A file is missing.
-            ValueError: A file is damaged or was saved with other settings.
+            FileNotFoundError: A file is missing. The component stays as it was.
+            ValueError: A file is damaged or was saved with other settings. The component stays as
+                it was.
         """
-        exclude = tuple(exclude)
-        check_files(self, Path(path), {"cfg", "model"}.difference(exclude))
-        with checked_loading(self, str(path)):
+        exclude, folder = tuple(exclude), Path(path)
+        check_files(self, folder, {"cfg", "model"}.difference(exclude))
+        before = tuple(self.cfg["labels"])
+        with undone_on_failure(self), checked_loading(self, str(path)):
             if "cfg" not in exclude:
-                self.cfg.load(json.loads((Path(path) / "cfg").read_text(encoding="utf-8")))
-            super().from_disk(path, exclude=(*exclude, "cfg"))
-        self._loaded()
+                self.cfg.load(json.loads((folder / "cfg").read_text(encoding="utf-8")))
+            self._fit_labels()
+            if "model" not in exclude:
+                self.model.from_bytes((folder / "model").read_bytes())
+            if "vocab" not in exclude:  # last, because it is not only ours, and is not put back
+                self.vocab.from_disk(folder / "vocab", exclude=exclude)
+        self._loaded(before)
         return self
 
-    def _loaded(self) -> None:
-        """Bring what is not saved in line with what was loaded."""
+    def _fit_labels(self) -> None:
+        """Prepare for the weights of the labels that were loaded."""
+
+    def _loaded(self, before: tuple[str, ...]) -> None:
+        """Bring what is not saved in line with what was loaded.
+
+        Args:
+            before: The labels that the network had before.
+        """
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
@@ -128,6 +154,49 @@ def check_files(pipe: TrainablePipe, folder: Path, required: set[str]) -> None:
     for file in sorted(required):
         if not (folder / file).is_file():
             raise FileNotFoundError(Errors.RNN016.format(name=pipe.name, file=file, folder=folder))
+
+
+@contextmanager
+def undone_on_failure(pipe: ConfiguredPipe) -> Iterator[None]:
+    """Put the component back as it was if loading it fails: settings, labels and weights."""
+    settings = dict(pipe.cfg)
+    nodes = list(pipe.model.walk())
+    # The copy of a transformer takes time and memory, and a new pipeline has learned nothing yet.
+    learned = any(node.has_param(name) for node in nodes for name in node.param_names)
+    restorers = [_restorer(node, node.shims if learned else []) for node in nodes]
+    try:
+        yield
+    except BaseException:
+        dict.clear(pipe.cfg)
+        dict.update(pipe.cfg, settings)
+        for restore in restorers:
+            restore()
+        raise
+
+
+def _restorer(node: Model[Any, Any], shims: Iterable[Shim]) -> Callable[[], None]:
+    """Note the state of a node. Loading replaces arrays, so none is copied; shims are.
+
+    Args:
+        node: The node.
+        shims: Those of its shims whose state matters.
+
+    Returns:
+        A function that puts the state back.
+    """
+    fields = {name: copy(getattr(node, name)) for name in _FIELDS}
+    weights = {name: node.get_param(name) for name in node.param_names if node.has_param(name)}
+    states = [(shim, shim.to_bytes()) for shim in shims]
+
+    def restore() -> None:
+        for name, value in fields.items():
+            setattr(node, name, value)
+        for name, array in weights.items():
+            node.set_param(name, array)
+        for shim, data in states:
+            shim.from_bytes(data)
+
+    return restore
 
 
 @contextmanager
@@ -166,7 +235,7 @@ def own_weights(pipe: TrainablePipe) -> None:
 
 
 def _settings(pipe: TrainablePipe) -> dict[str, Any]:
-    settings = {"scheme": pipe.cfg["scheme"]}
+    settings: dict[str, Any] = {}
     for node in pipe.model.walk():
         for key in _STRUCTURE:
             if key in node.attrs:

@@ -60,16 +60,23 @@ class Settings(dict[str, Any]):
         Raises:
             ValueError: It is a setting of the component.
         """
-        if name in _NAMES:
-            raise ValueError(Errors.RNN012.format(setting=name))
+        _check_removable(name)
         super().__delitem__(name)
 
     def pop(self, name: str, *default: Any) -> Any:
         """Remove an entry that is not a setting of the component, and return it."""
-        value = self.get(name, *default)
-        if name in self:
-            del self[name]
-        return value
+        _check_removable(name)
+        return super().pop(name, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last entry, if it is not a setting of the component, and return it."""
+        _check_removable(*list(self)[-1:])
+        return super().popitem()
+
+    def clear(self) -> None:
+        """Remove all entries, if none of them is a setting of the component."""
+        _check_removable(*self)
+        super().clear()
 
     def check(self) -> None:
         """Check all settings, because a mapping can be changed in place without a check.
@@ -90,9 +97,11 @@ class Settings(dict[str, Any]):
         return Settings, (dict(self),)
 
     def replaced(self, values: Mapping[str, Any]) -> "Settings":
-        """Create other settings for the same component, whose scheme must be the same."""
-        _check_scheme(self, values)
-        return Settings(values)
+        """Create other settings for the same component, whose network they must fit."""
+        settings = Settings(values)
+        _check(dict(self), settings, names=False)
+        _check_removable(*(name for name in self if name not in settings))
+        return settings
 
     def load(self, saved: Mapping[str, Any]) -> None:
         """Take over the saved settings, except for those that have changed in the config since.
@@ -141,6 +150,12 @@ def _same(value: Any, other: Any) -> bool:
     if _is_number(value) and _is_number(other):
         return math.isclose(value, other, rel_tol=1e-8, abs_tol=1e-8)
     return bool(value == other)
+
+
+def _check_removable(*names: str) -> None:
+    for name in names:
+        if name in _NAMES:
+            raise ValueError(Errors.RNN012.format(setting=name))
 
 
 def _check_scheme(known: Mapping[str, Any], new: Mapping[str, Any]) -> None:

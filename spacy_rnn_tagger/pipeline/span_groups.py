@@ -24,7 +24,6 @@ to the group, the probability that its entities are right and none is missing.
 
 import math
 import struct
-import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -36,13 +35,14 @@ from spacy.attrs import LENGTH
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..errors import Errors
+from ..runtime import ForkLock
 
 SPANS_KEY = "rnn_ner"
 # How `SpanGroup.to_bytes` packs a span: id, kb_id, label, and its place in tokens and characters.
 _PACKED = struct.Struct(">QQQllll")
 
 # Threads may read the same doc, and a group has no attributes while its spans are being read.
-_lock = threading.RLock()
+_lock = ForkLock()
 
 # A label and its position: [start character, end character, label]. A list because msgpack has no
 # tuples, and rows are compared with one another.

@@ -225,3 +225,10 @@ def test_dropout_keeps_the_mean_and_passes_its_gradient(rate):
     assert values == pytest.approx([0.0, 1 / (1 - rate)], rel=1e-6)
     assert float(y.mean()) == pytest.approx(1.0, abs=0.05)
     assert torch.equal(undo(x), y)
+
+
+def test_a_dropout_rate_of_one_keeps_nothing():
+    x = torch.ones(30, 20)
+    y, undo = _dropped(x, 1.0)
+    assert not y.any()
+    assert not undo(x).any()

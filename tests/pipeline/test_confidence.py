@@ -203,6 +203,14 @@ def test_n_best_of_a_long_doc_is_ordered_distinct_and_sums_to_less_than_one(nlp)
     assert len({tuple(places(analysis.ents)) for analysis in found}) == 50
 
 
+@pytest.mark.parametrize("n", [0, 1.5, True, None])
+def test_n_best_of_what_is_no_number(nlp, n):
+    pipe = eager(nlp)
+    for docs in ([], [nlp.make_doc("Red Fort")]):
+        with pytest.raises(ValueError, match="n must be a whole number of 1 or more, but got"):
+            pipe.n_best(docs, n)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_n_best_of_a_batch_is_that_of_each_doc(nlp, scheme):
     pipe = eager(nlp, scheme=scheme)

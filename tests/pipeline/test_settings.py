@@ -193,7 +193,35 @@ def test_no_way_around_the_checks(nlp):
         pipe.cfg["labels"] = ["X"]
     pipe.cfg["label_scheme"] = "theirs"
     assert pipe.cfg.pop("label_scheme") == "theirs" and pipe.cfg.pop("label_scheme", 1) == 1
+    with pytest.raises(KeyError, match="label_scheme"):
+        pipe.cfg.pop("label_scheme")
     assert pipe.labels == ("FAC", "GPE") and pipe.threshold == 0.0
+
+
+def test_all_settings_at_once(nlp):
+    """Before, the labels could be exchanged so, and settings left out that are needed."""
+    pipe = eager(nlp)
+    before = dict(pipe.cfg)
+    with pytest.raises(ValueError, match="Add labels with add_label"):
+        pipe.cfg = {**before, "labels": ["X"]}
+    for remove in (
+        lambda: setattr(pipe, "cfg", {}),
+        lambda: setattr(pipe, "cfg", {n: v for n, v in before.items() if n != "temperature"}),
+        pipe.cfg.clear,
+        pipe.cfg.popitem,
+    ):
+        with pytest.raises(ValueError, match="can't be removed"):
+            remove()
+    assert dict(pipe.cfg) == before
+    pipe.cfg["foo"] = "bar"
+    assert pipe.cfg.popitem() == ("foo", "bar")
+    pipe.cfg["foo"] = "bar"
+    pipe.cfg = {**before, "threshold": 0.5}
+    assert dict(pipe.cfg) == {**before, "threshold": 0.5}
+    free = Settings({"foo": "bar"})
+    free.clear()
+    with pytest.raises(KeyError):
+        free.popitem()
 
 
 def test_a_slip_of_the_pen_is_refused(nlp):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.util import registry
 from thinc.api import Adam, Config, warmup_linear
 
@@ -55,6 +56,16 @@ def test_steps_are_those_of_thinc(settings, scale):
 def test_the_same_steps_give_the_same_bits():
     first, second = (stepped(create_adam_v1(0.01, L2=0.01), 20) for _ in range(2))
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def test_the_default_device_of_the_host_does_not_matter():
+    expected = stepped(create_adam_v1(0.01), 3)
+    torch.set_default_device("meta")  # for a host with a GPU, "cuda"
+    try:
+        found = stepped(create_adam_v1(0.01), 3)
+    finally:
+        torch.set_default_device(None)
+    assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_what_torch_cannot_change_in_place_is_left_to_thinc():
