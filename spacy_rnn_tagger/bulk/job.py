@@ -176,17 +176,17 @@ class Job:
             if there:
                 raise ValueError(Errors.RNN209.format(output=self.output))
             storage.write(path, json.dumps(facts, indent=1).encode())
-            write_extras(self.output, self.form, entity_labels(nlp), self.writing(nlp))
-            return
-        try:
-            noted = dict(json.loads(storage.read(path)))
-        except (TypeError, ValueError) as error:
-            reason = described(error)
-            raise ValueError(Errors.RNN210.format(path=path, reason=reason)) from error
-        if different := differences(noted, facts):
-            raise ValueError(
-                Errors.RNN211.format(output=self.output, differences=listed(different))
-            )
+        else:
+            try:
+                noted = dict(json.loads(storage.read(path)))
+            except (TypeError, ValueError) as error:
+                reason = described(error)
+                raise ValueError(Errors.RNN210.format(path=path, reason=reason)) from error
+            if different := differences(noted, facts):
+                raise ValueError(
+                    Errors.RNN211.format(output=self.output, differences=listed(different))
+                )
+        write_extras(self.output, self.form, entity_labels(nlp), self.writing(nlp), there)
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
         """List everything that the output depends on."""

@@ -1,7 +1,7 @@
 """How a shard is written: its docs in a format, and the records that failed."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..formats import storage
@@ -36,26 +36,24 @@ def write_shard(
         storage.write(storage.join(folder, file), content)
 
 
-def write_extras(folder: str, form: str, labels: Sequence[str], writing: Writing) -> list[str]:
-    """Write what an annotation tool needs to import the shards.
+def write_extras(
+    folder: str, form: str, labels: Sequence[str], writing: Writing, there: Collection[str]
+) -> None:
+    """Write what an annotation tool needs to import the shards, and is not there yet.
 
     Args:
         folder: The folder for the shards.
         form: The name of a format.
         labels: The labels that entities may have.
         writing: The options of the format.
-
-    Returns:
-        The files.
+        there: The files in the folder. They stay as they are, since users may edit them.
 
     Raises:
         OSError: A file can't be written.
     """
-    written = []
     for file, content in by_name(form, Role.OUTPUT).configured(writing).extras(labels).items():
-        written.append(storage.join(folder, file))
-        storage.write(written[-1], content)
-    return written
+        if file not in there:  # a run may have been killed before it wrote the file
+            storage.write(storage.join(folder, file), content)
 
 
 def shard_name(name: str, form: str) -> str:

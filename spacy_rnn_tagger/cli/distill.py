@@ -1,5 +1,6 @@
 """`spacy rnn distill`: train a fast pipeline on the output of a slow one."""
 
+import os
 from pathlib import Path
 
 import typer
@@ -20,6 +21,14 @@ from .reading import (
 )
 
 _NONE = "-"
+
+
+def _teachers(teacher: str, texts: str) -> list[str]:
+    """Split the names of pipelines, but no path: it may have commas too."""
+    # `Path.exists` raises OSError if many names together are too long for a path.
+    if texts == _NONE or os.path.exists(teacher):  # noqa: PTH110
+        return [teacher]
+    return [name.strip() for name in teacher.split(",")]
 
 
 @app.command("distill")
@@ -56,7 +65,7 @@ def distill_cli(
     soft: bool = typer.Option(
         None,
         "--soft/--hard",
-        help="Learn the posteriors of a rnn_ner, or its best analyses; posteriors where possible "
+        help="Learn the posteriors of an rnn_ner, or its best analyses; posteriors where possible "
         "if not given",
     ),
     gold: str = typer.Option(
@@ -112,7 +121,7 @@ def distill_cli(
         0, "--seed", help="Random seed for the order of texts and the student's weights"
     ),
 ) -> None:
-    """Train a rnn_ner on what a pipeline finds in raw text, and measure how well it agrees.
+    """Train an rnn_ner on what a pipeline finds in raw text, and measure how well it agrees.
 
     An interrupted run is resumed by running the same command again; no text is annotated twice. The
     folder OUTPUT then contains the student in training/model-best, a config that repeats the
@@ -120,7 +129,7 @@ def distill_cli(
     """
     with failures("Not distilled", extra="distill"):
         found = distill(
-            [name.strip() for name in teacher.split(",")],
+            _teachers(teacher, texts),
             None if texts == _NONE else texts,
             output,
             component=component,

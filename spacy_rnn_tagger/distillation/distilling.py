@@ -45,7 +45,7 @@ def distill(
     progress: bool = False,
     notify: Callable[[str], None] = as_warning,
 ) -> dict[str, Any]:
-    """Train a `rnn_ner` on what a pipeline finds in raw text, and measure how well it agrees.
+    """Train an `rnn_ner` on what a pipeline finds in raw text, and measure how well it agrees.
 
     An interrupted run is resumed by calling it again with the same arguments; no text is annotated
     twice.
@@ -74,7 +74,7 @@ def distill(
             word outside of all entities may belong to one of these labels.
         min_confidence: Entities with less confidence teach nothing.
         soft: Whether the student learns the teacher's posteriors instead of its best analyses. By
-            default, it does so where possible: if the teacher's last component is a `rnn_ner`, all
+            default, it does so where possible: if the teacher's last component is an `rnn_ner`, all
             of its labels are trusted, and gold has no other labels.
         gold: Annotated data to learn from in addition to the teacher: a path, or several corpora by
             name, with the settings of `spacy_rnn_tagger.MixedCorpus.v1`, or a `.cfg` file with

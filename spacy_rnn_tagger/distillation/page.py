@@ -140,8 +140,8 @@ def write_report(report: Row, folder: Path) -> None:
         OSError: A file can't be written.
     """
     content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "report.json", content.encode())
     write_whole(folder / "report.html", render_page(report).encode())
+    write_whole(folder / "report.json", content.encode())  # last: where it is, all is done
 
 
 def render_page(report: Row) -> str:

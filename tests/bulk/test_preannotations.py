@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import DocBin, Span
 
 from spacy_rnn_tagger.bulk.annotating import annotate
+from spacy_rnn_tagger.formats import storage
 from spacy_rnn_tagger.formats.base import Reading, Role, Writing
 from spacy_rnn_tagger.formats.docs import make_doc
 from spacy_rnn_tagger.formats.record import Record
@@ -157,6 +158,26 @@ def test_the_command_says_where_the_configuration_is(model, texts, tmp_path):
     done = command(model, texts, tmp_path / "out", "--format", "label-studio", "--to-name", "body")
     assert "label-studio.xml as the labelling interface" in " ".join(done.output.split())
     assert 'name="body" value="$text"' in (tmp_path / "out" / "label-studio.xml").read_text()
+
+
+def test_a_killed_run_leaves_the_configuration_to_the_next_one(model, texts, tmp_path, monkeypatch):
+    write = storage.write
+
+    def killed(name, content):
+        if name.endswith(".xml"):
+            raise KeyboardInterrupt
+        write(name, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            annotate(model, texts, tmp_path / "out", format="label-studio")
+    annotate(model, texts, tmp_path / "out", format="label-studio")
+    assert offered(tmp_path / "out") == ["FAC", "GPE"]
+    own = "<View>edited</View>"
+    (tmp_path / "out" / "label-studio.xml").write_text(own)
+    annotate(model, texts, tmp_path / "out", format="label-studio")
+    assert (tmp_path / "out" / "label-studio.xml").read_text() == own
 
 
 def test_prodigy_has_scores(model, texts, tmp_path):

@@ -295,3 +295,27 @@ def test_a_command_names_the_extra_that_has_all_of_its_packages(monkeypatch, cap
         with pytest.raises(SystemExit), failures("Not done", extra=extra):
             import scipy  # noqa: F401
         assert f"pip install 'spacy-rnn-tagger[{named}]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "teacher,texts,expected",
+    [
+        ("en_one, en_two", "texts", ["en_one", "en_two"]),
+        ("data/gold, v2", "-", ["data/gold, v2"]),
+        ("model, v2", "texts", ["model, v2"]),
+        (",".join(["en_name"] * 99), "texts", ["en_name"] * 99),  # no path is that long
+    ],
+)
+def test_commas_separate_the_names_of_teachers(tmp_path, monkeypatch, teacher, texts, expected):
+    received = []
+
+    def distilled(teachers, *args, **kwargs):
+        received.extend(teachers)
+        return {"summary": []}
+
+    (tmp_path / "model, v2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("spacy_rnn_tagger.cli.distill.distill", distilled)
+    done = run("distill", teacher, texts, "out")
+    assert done.exit_code == 0, done.output
+    assert received == expected

@@ -71,6 +71,14 @@ def test_both_files_hold_the_same(report, tmp_path):
     assert not re.search(r'(?:src|href)="(?!#|data:)', html)
 
 
+def test_figures_without_a_page_do_not_end_a_run(report, tmp_path):
+    """A run that is continued looks for the figures, so they are written last."""
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError):
+        write_report(report, tmp_path)
+    assert not (tmp_path / "report.json").exists()
+
+
 def test_everything_is_on_the_page(report):
     html = render_page(report)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
