@@ -23,8 +23,8 @@ class Prediction(NamedTuple):
     Attributes:
         entities: For `doc.ents`.
         scored: For the group of spans with confidences, in the order of their places: the entities,
-            those below the threshold, and what else is likely enough. Empty where no group is
-            wanted.
+            those below the threshold, and what else is likely enough. Empty if nothing needs
+            confidences.
         confidences: The confidence of each of these.
         probability: P(these entities and no others of the labels that are written | doc); None if
             it was not asked for.

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray, IntArray
+from ..arrays import BoolArray, FloatArray
 from .lattice import Lattice
 from .packed_order import PackedOrder
 from .scaled_sums import ScaledSums, scaled_sums
@@ -54,11 +54,11 @@ class LogSums(NamedTuple):
 class Expectations(NamedTuple):
     """Log-partition of each doc and the expected number of uses of each score.
 
-    These are the gradient of the log-partitions' weighted sum with respect to the scores.
+    These are the gradient of the log-partitions' sum with respect to the scores.
 
     Attributes:
-        log_partition: As in `LogSums`. (B,), or (G,) of groups
-        tags: P(tag of the token | doc), the marginals, times the doc's weight. (N, K)
+        log_partition: As in `LogSums`. (B,)
+        tags: P(tag of the token | doc), the marginals. (N, K)
         transitions: Summed over the batch. (K, K)
         start: Summed over the batch. (K,)
         end: Summed over the batch. (K,)
@@ -76,21 +76,12 @@ class Expectations(NamedTuple):
 _Step: TypeAlias = Callable[[FloatArray, FloatArray], None]
 
 
-def forward_backward(
-    lattice: Lattice,
-    order: PackedOrder,
-    groups: IntArray | None = None,
-    weights: FloatArray | None = None,
-) -> Expectations:
+def forward_backward(lattice: Lattice, order: PackedOrder) -> Expectations:
     """Sum over all paths (Rabiner 1989).
 
     Args:
         lattice: The scores.
         order: The order of its tokens.
-        groups: The number of each doc's group, 0 to G - 1, where docs are copies of one doc under
-            different restrictions, of which no two share a path. All expectations and the
-            log-partition are then over the paths of a group. (B,)
-        weights: How often each doc counts in the expectations; once if None. (B,)
 
     Returns:
         The log-partitions and the expectations.
@@ -103,22 +94,12 @@ def forward_backward(
         own = lattice.select(rows)
         sums = _exact_sums(own, by_logs)
         log_partition[joint.doubtful] = sums.log_partition
-    shares = np.ones(order.n_docs) if weights is None else weights
-    divisor = usable(log_partition)
-    if groups is not None:
-        of_docs, log_partition = log_partition, _grouped_log_sum(log_partition, groups)
-        divisor = usable(log_partition)[groups]
-        shares = shares * np.exp(of_docs - divisor)
-    tags, expected = joint.expected(shares, transitions)
+    tags, expected = joint.expected(transitions)
     if len(rows):
-        divisor = divisor[joint.doubtful][by_logs.doc_of][:, None]
-        own_weights = np.ones(by_logs.n_docs) if weights is None else weights[joint.doubtful]
+        divisor = usable(sums.log_partition)[by_logs.doc_of][:, None]
         tags[rows] = np.exp(sums.alpha + sums.beta - divisor)
-        tags[rows] *= own_weights[by_logs.doc_of][:, None]
         outgoing = own.emissions + sums.beta - divisor
-        expected += expected_transitions(
-            sums.alpha, outgoing, lattice.transitions, by_logs, own_weights
-        )
+        expected += expected_transitions(sums.alpha, outgoing, lattice.transitions, by_logs)
     ends = (tags[rows].sum(axis=0) for rows in (order.first, order.last))
     return Expectations(log_partition, tags, expected, *ends)
 
@@ -157,19 +138,16 @@ class _Joint:
         self._weight[light] = np.inf
         self._weight[self.doubtful[order.doc_of]] = np.inf
 
-    def expected(
-        self, shares: FloatArray, weights: TransitionWeights
-    ) -> tuple[FloatArray, FloatArray]:
-        """Compute the expectations times their doc's share. It can be called once.
+    def expected(self, weights: TransitionWeights) -> tuple[FloatArray, FloatArray]:
+        """Compute the expectations. It can be called once.
 
         Args:
-            shares: The share of each doc. (B,)
             weights: The transitions.
 
         Returns:
             Those of tags, (N, K), and those of transitions, summed. (K, K)
         """
-        scale = shares[self._order.doc_of] / self._weight
+        scale = 1.0 / self._weight
         tags = np.multiply(self._both, scale[:, None], out=self._both)
         scale[self._order.first] = 0.0  # no transition leads there
         after = np.multiply(self._out_of, scale[:, None], out=self._out_of)[1:]
@@ -182,7 +160,6 @@ def expected_transitions(
     outgoing: FloatArray,
     transitions: FloatArray,
     order: PackedOrder,
-    weights: FloatArray | None,
 ) -> FloatArray:
     """Sum exp(alpha + transition + outgoing) over the tokens that have one before them.
 
@@ -191,7 +168,6 @@ def expected_transitions(
         outgoing: The log-sums out of a tag, its emission included, less the log-partition. (N, K)
         transitions: The scores. (K, K)
         order: The order of the tokens.
-        weights: How often each doc counts. (B,)
 
     Returns:
         The sums. (K, K)
@@ -209,16 +185,11 @@ def expected_transitions(
         beyond = np.flatnonzero((relative > _HIGHEST).any(axis=1))
         relative[beyond] = -np.inf
     uses = np.exp(relative, out=relative)
-    if weights is not None:
-        weights = weights[order.doc_of[targets]][:, None]
-        uses *= weights
     total = table.expected(np.exp(before - top), uses)
     width = max(1, _TABLE // max(1, transitions.size))
     for begin in range(0, len(beyond), width):
         rows = beyond[begin : begin + width]
         own = np.exp(before[rows, :, None] + transitions + outgoing[targets[rows], None, :])
-        if weights is not None:
-            own *= weights[rows, :, None]
         total += own.sum(axis=0)
     return total
 
@@ -346,13 +317,6 @@ def log_sum_exp(scores: FloatArray) -> FloatArray:
     top = _floored_max(scores)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(scores - top).sum(-1)) + top[..., 0]
-
-
-def _grouped_log_sum(values: FloatArray, groups: IntArray) -> FloatArray:
-    top = np.full(int(groups.max()) + 1, _FLOOR)
-    np.maximum.at(top, groups, values)
-    with np.errstate(divide="ignore"):
-        return np.log(np.bincount(groups, np.exp(values - top[groups]))) + top
 
 
 def _floored_max(scores: FloatArray) -> FloatArray:

@@ -85,7 +85,7 @@ class Lattice(NamedTuple):
             temperature: Above 0.
 
         Returns:
-            The scores in double precision, whose range no temperature leaves.
+            The scores in double precision, whose range no temperature that may be set leaves.
         """
         if temperature == 1:
             return self

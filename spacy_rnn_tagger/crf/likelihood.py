@@ -6,18 +6,20 @@ The softmax decoder uses the same lattice; it has no transitions of its own, and
 normalises each token by itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray
 from ..errors import Errors
-from .forward_backward import Expectations, forward_backward, log_sum_exp
+from .complement import OUTSIDE, complement_loss
+from .forward_backward import Expectations, forward_backward, log_sum_exp, log_sums
 from .lattice import Lattice
 from .packed_order import PackedOrder
-from .tag_scheme import TagScheme
+from .tag_scheme import Spans, TagScheme
 
+_NO_ENTITY = "O"
 _LEARNED = ("transitions", "start", "end")
 
 
@@ -155,7 +157,8 @@ def incorrect_span_loss(
     """Compute -log(1 - P(span has label | doc)), summed over spans.
 
     Both decoders take P from the lattice. The loss is log Z(legal) - log Z(legal without the span),
-    a sum over the other paths, because nothing is left of 1 - P when the network is certain.
+    a sum over the other paths, because nothing is left of 1 - P when the network is certain. Its
+    arithmetic is in `complement`.
 
     Args:
         lattice: All legal paths.
@@ -166,26 +169,19 @@ def incorrect_span_loss(
     Returns:
         The loss and its gradient, with that of transitions, whether they are learned or not.
     """
-    bounds = np.cumsum([0, *lengths])
-    # Of each doc with such a span a free copy, and copies that divide the paths without the span.
-    rows, masks, groups = [], [], []
-    for number, span in enumerate(spans):
-        own = np.arange(bounds[span.doc], bounds[span.doc + 1])
-        free = np.ones((len(own), len(scheme.tags)), dtype=bool)
-        has_span = scheme.span_mask(len(own), span.start, span.end, span.label)
-        without = list(_complement(has_span))
-        masks += [free, *without]
-        rows += [own] * (1 + len(without))
-        groups += [2 * number] + [2 * number + 1] * len(without)
-    index = np.concatenate(rows)
-    signs = np.where(np.array(groups) % 2, -1.0, 1.0)
-    copies = lattice.select(index).restricted(np.concatenate(masks))
-    order = PackedOrder([len(own) for own in rows])
-    sums = forward_backward(copies, order, np.array(groups), signs)
-    free, other = sums.log_partition.reshape(-1, 2).T
+    has_span = np.zeros(len(lengths), dtype=bool)
+    has_span[[span.doc for span in spans]] = True
+    order, rows = PackedOrder(lengths).select(has_span)
+    own = Lattice(*(scores.astype(np.float64) for scores in lattice.select(rows)))
+    numbers = {_NO_ENTITY: OUTSIDE, **{label: i for i, label in enumerate(scheme.labels)}}
+    columns = [(span.doc, span.start, span.end, numbers[span.label]) for span in spans]
+    docs, starts, ends, labels = np.array(columns, dtype=np.int64).T
+    begins = (np.cumsum(order.lengths) - order.lengths)[np.cumsum(has_span)[docs] - 1]
+    places = Spans(begins + starts, begins + ends, labels)
+    loss, gradient = complement_loss(own, order, log_sums(own, order), scheme, places)
     d_emissions = np.zeros(lattice.emissions.shape)
-    np.add.at(d_emissions, index, sums.tags)
-    return float((free - other).sum()), _of_paths(sums, d_emissions)
+    d_emissions[rows] = gradient.emissions
+    return loss, Gradient(d_emissions, *gradient[1:])
 
 
 def path_divergence(
@@ -227,16 +223,6 @@ def token_divergence(student: FloatArray, teacher: FloatArray) -> tuple[float, G
     log_p, log_q = _log_softmax(teacher), _log_softmax(student)
     divergence = float((np.exp(log_p) * (log_p - log_q)).sum())
     return divergence, Gradient(np.exp(log_q) - np.exp(log_p))
-
-
-def _complement(mask: BoolArray) -> Iterator[BoolArray]:
-    """Divide the paths outside of a mask by the first word at which they leave it."""
-    within = np.ones_like(mask)
-    for word in np.flatnonzero(~mask.all(axis=1)):
-        part = within.copy()
-        part[word] = ~mask[word]
-        within[word] = mask[word]
-        yield part
 
 
 def _log_softmax(scores: FloatArray) -> FloatArray:

@@ -217,7 +217,7 @@ def soft_path_loss(
     d_tags = np.where(known[:, None], np.exp(alpha + beta - log_z[:, None]) - expected, 0.0)
     outgoing = lattice.emissions + beta - log_z[:, None]
     outgoing[~goal.joined] = -np.inf
-    current = expected_transitions(alpha, outgoing, lattice.transitions, order, None)
+    current = expected_transitions(alpha, outgoing, lattice.transitions, order)
     ends = (d_tags[rows].sum(axis=0) for rows in (order.first, order.last))
     return loss, Gradient(d_tags, current - goal.transitions, *ends)
 

@@ -6,6 +6,7 @@ from itertools import islice
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from tqdm import tqdm
 
 from ..errors import Errors
 from ..errors.wording import counted
@@ -15,7 +16,7 @@ from ..evaluation.inputs import Data, data_name, example_of, examples_of, repeat
 from ..evaluation.markup import find_windows
 from ..evaluation.outcomes import DocOutcome, Mention, Outcome
 from ..evaluation.running import find_component, find_outcomes, silent_labels
-from ..pipeline.rnn_ner import RNNEntityRecognizer
+from .teachers import entities_of, needed_pipes
 
 _SEED = 0
 
@@ -96,6 +97,7 @@ def compare_on_gold(
     *,
     name: str | None = None,
     teacher_component: str | None = None,
+    spans_key: str | None = None,
     component: str | None = None,
     progress: bool = False,
 ) -> Row:
@@ -106,9 +108,10 @@ def compare_on_gold(
         student: The student's pipeline.
         gold: Annotated docs: the path or URL of a file or folder, or docs or examples.
         name: What reports call the data; its path by default.
-        teacher_component: The name of the component that taught. The labels that the teacher writes
-            are those of this component, if it names them; otherwise those that the pipeline finds
-            in the data.
+        teacher_component: The name of the component that taught, which runs with the components
+            that it listens to; None for the whole pipeline. The labels that the teacher writes are
+            those of this component, if it names them; otherwise those that are found in the data.
+        spans_key: The group with the teacher's entities; `doc.ents` if None.
         component: The name of the student's component, if it has several `rnn_ner`.
         progress: Whether to show a progress bar if standard error is a terminal.
 
@@ -121,21 +124,18 @@ def compare_on_gold(
 
     Raises:
         AnnotationError, DataError, OSError: The data can't be read, or has no entities.
-        ValueError: A pipeline does not have the component.
+        ValueError: A pipeline does not have the component, or the teacher does not write the group.
     """
     gold = repeatable(gold)
     own = find_component(student, component)
-    runs = {"teacher": (teacher, _confident(teacher, teacher_component)), "student": (student, own)}
-    found = {
-        side: find_outcomes(nlp, its, examples_of(nlp, gold), progress=progress)
-        for side, (nlp, its) in runs.items()
-    }
+    found: dict[str, list[DocOutcome]] = {}
+    with teacher.select_pipes(enable=needed_pipes(teacher, teacher_component)):
+        found["teacher"] = _taught(teacher, gold, spans_key, progress=progress)
+        both_write = _written(teacher, teacher_component, found["teacher"])
+    found["student"] = find_outcomes(student, own, examples_of(student, gold), progress=progress)
+    both_write &= _written(student, own, found["student"])
     annotated = Counter(mention.label for doc in found["student"] for mention in doc.gold)
-    writes = {
-        "teacher": _written(teacher, teacher_component, found["teacher"]),
-        "student": _written(student, own, found["student"]),
-    }
-    labels = sorted(annotated.keys() & writes["teacher"] & writes["student"])
+    labels = sorted(annotated.keys() & both_write)
     own_name = data_name(gold) if name is None else name
     result: Row = {
         "data": own_name,
@@ -168,12 +168,20 @@ def compare_on_gold(
     return result
 
 
-def _confident(nlp: Language, name: str | None) -> str | None:
-    """Return the name of the teacher's `rnn_ner`; None for a teacher of another kind."""
-    if name is not None:
-        return name if isinstance(nlp.get_pipe(name), RNNEntityRecognizer) else None
-    ours = [key for key, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)]
-    return ours[0] if len(ours) == 1 else None
+def _taught(
+    nlp: Language, gold: Data, spans_key: str | None, *, progress: bool
+) -> list[DocOutcome]:
+    """Compare what a teacher teaches with the annotation."""
+    examples = examples_of(nlp, gold)
+    docs = nlp.pipe([example.predicted for example in examples])
+    disable = None if progress else True  # None: only where there is no terminal
+    bar = tqdm(docs, total=len(examples), unit=" docs", disable=disable, leave=False)
+    for example, doc in zip(examples, bar, strict=True):
+        if spans_key is not None:
+            doc.set_ents([span for span, _ in entities_of(doc, spans_key)])
+        example.predicted = doc
+    with nlp.select_pipes(enable=[]):  # nothing more is to be found
+        return find_outcomes(nlp, None, examples)
 
 
 def _written(nlp: Language, name: str | None, outcomes: Sequence[DocOutcome]) -> set[str]:

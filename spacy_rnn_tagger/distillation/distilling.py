@@ -62,8 +62,8 @@ def distill(
 
     Args:
         teacher: The folder or package name of a pipeline; or several, each with a component
-            `rnn_ner`, whose posteriors are averaged; or annotated data, as `convert` reads it, or
-            `.spacy`.
+            `rnn_ner` that writes the same labels, whose posteriors are averaged; or annotated data,
+            as `convert` reads it, or `.spacy`.
         texts: Texts as `annotate` reads them; None if the teacher is annotated data.
         output: The folder to write to.
         component: The component that teaches, run only with the components that it listens to. By
@@ -75,7 +75,8 @@ def distill(
         min_confidence: Entities with less confidence teach nothing.
         soft: Whether the student learns the teacher's posteriors instead of its best analyses. By
             default, it does so where possible: if the teacher's last component is an `rnn_ner`, all
-            of its labels are trusted, and gold has no other labels.
+            labels that it writes are trusted, and gold has no other labels. The student then has
+            the component's `threshold`, too.
         gold: Annotated data to learn from in addition to the teacher: a path, or several corpora by
             name, with the settings of `spacy_rnn_tagger.MixedCorpus.v1`, or a `.cfg` file with
             these. By default, it weighs half as much in training as what the teacher found. A tenth

@@ -86,8 +86,8 @@ def measure(
     if not strings:
         raise ValueError(Errors.RNN619)
     parts = {
-        "teacher": _part(teacher, teacher_component),
-        "student": _part(student, find_component(student, component)),
+        "teacher": needed_pipes(teacher, teacher_component),
+        "student": needed_pipes(student, find_component(student, component)),
     }
     pipelines = {"teacher": teacher, "student": student}
     notes: list[str] = []
@@ -180,10 +180,6 @@ class _PartRun:
         for _ in self._nlp.pipe(docs, disable=self._disabled):
             pass
         return time.perf_counter() - start
-
-
-def _part(nlp: Language, component: str | None) -> list[str]:
-    return list(nlp.pipe_names) if component is None else needed_pipes(nlp, component)
 
 
 def _by_turns(runs: dict[str, Any], turns: int, n_tokens: int) -> Row:

@@ -70,18 +70,14 @@ def replace_component(
             student has no `rnn_ner`; or the student reads word vectors or norms that differ from
             those in the teacher's vocab, so that it would find other entities than on its own.
     """
-    _check_target(teacher, name)
+    check_target(teacher, name)
     own = find_component(student, component)
     if own is None:
         raise ValueError(no_component(student, "The student"))
     student = _standalone(student, own)
     pipe = student.get_pipe(own)
-    if reads_norms(pipe.model):
-        _check_norms(teacher.vocab, student.vocab)
-    reads = reads_vectors(pipe.model)
-    adds_vectors = reads and not _has_vectors(teacher.vocab.vectors)
-    if reads and not adds_vectors:
-        _check_vectors(teacher, student)
+    check_vocab(teacher, student, pipe.model)
+    adds_vectors = reads_vectors(pipe.model) and not _has_vectors(teacher.vocab.vectors)
     _note_differences(teacher, student, name, pipe.model, notify)
 
     orphans = _orphans(teacher, name)
@@ -141,8 +137,33 @@ def reads_norms(model: Model[Any, Any]) -> bool:
     return False
 
 
-def _check_target(teacher: Language, name: str) -> None:
-    """Raise ValueError unless the teacher has the component, and it may set entities or spans."""
+def check_vocab(teacher: Language, student: Language, model: Model[Any, Any]) -> None:
+    """Check whether the teacher's vocab says of words what the student's model has learned.
+
+    Args:
+        teacher: The pipeline that the student is to be put into.
+        student: The student, trained or about to be.
+        model: The model of its component.
+
+    Raises:
+        ValueError: The model reads norms or word vectors that differ in the teacher's vocab.
+    """
+    if reads_norms(model):
+        _check_norms(teacher.vocab, student.vocab)
+    if reads_vectors(model) and _has_vectors(teacher.vocab.vectors):
+        _check_vectors(teacher, student)
+
+
+def check_target(teacher: Language, name: str) -> None:
+    """Check whether a component of the teacher can be replaced.
+
+    Args:
+        teacher: The pipeline.
+        name: The name of the component, which may be disabled.
+
+    Raises:
+        ValueError: There is no such component, or it sets neither entities nor spans.
+    """
     if name not in teacher.component_names:
         names = ", ".join(teacher.component_names) or "none"
         raise ValueError(Errors.RNN607.format(name=name, components=names))
@@ -335,9 +356,11 @@ def _sets_sentences(nlp: Language, name: str) -> bool:
 def _tokenizer(nlp: Language) -> object:
     """Return something that is equal for tokenizers that split alike, as far as can be seen."""
     tokenizer = nlp.tokenizer
+    # By its name, for code that runs twice makes two classes.
+    kind = type(tokenizer).__module__, type(tokenizer).__qualname__
     if hasattr(tokenizer, "to_bytes"):
-        return type(tokenizer), tokenizer.to_bytes(exclude=["vocab"])
-    return type(tokenizer)
+        return kind, tokenizer.to_bytes(exclude=["vocab"])
+    return kind
 
 
 def _adapt_meta(result: Language, student: Language, name: str) -> None:

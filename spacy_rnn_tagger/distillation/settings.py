@@ -6,11 +6,14 @@ from typing import Any
 
 from ..bulk.annotating import ENGINES
 from ..errors import Errors, check_at_least, check_choice, check_rate
+from ..formats import storage
 from ..formats.base import Reading
 from .corpora import Belief
 from .gold import Gold
 from .students import Student
 from .texts import LEAST
+
+_FINGERPRINT = 1 << 20  # bytes that are read of a file with code
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Settings:
 
         The annotation is kept even if other settings change.
         """
+        code = None if self.code is None else storage.fingerprint(str(self.code), _FINGERPRINT)
         return {
             "teacher": list(self.teachers),
             "texts": self.texts,
@@ -71,11 +75,14 @@ class Settings:
             "text_column": self.reading.column,
             "whole_files": self.reading.whole,
             "shard_size": self.shard_size,
+            "batch_size": self.batch_size,
+            "code": code,
+            "device": "CPU" if self.gpu < 0 else "GPU",
             "seed": self.student.seed,
         }
 
     def training_facts(self) -> dict[str, Any]:
-        """List what else the student and the report depend on."""
+        """List what else the student depends on."""
         return {
             "spans_key": self.spans_key,
             "trust": None if self.belief.trust is None else sorted(self.belief.trust),
@@ -83,6 +90,9 @@ class Settings:
             "soft": self.soft,
             "gold": {gold.name: gold.facts() for gold in self.gold},
             "lang": self.lang,
-            "replace": self.replace,
             **asdict(self.student),
         }
+
+    def conclusion_facts(self) -> dict[str, Any]:
+        """List what else is asked for when the student is trained."""
+        return {"replace": self.replace}

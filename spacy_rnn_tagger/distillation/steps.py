@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import spacy
@@ -13,6 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_config, minibatch
 from spacy.vocab import Vocab
+from thinc.api import Config
 from tqdm import tqdm
 
 from ..bulk.annotating import run
@@ -30,8 +32,9 @@ from . import texts as pools
 from .corpora import Silver, write_silver
 from .gold import SILVER, TEST, Divided, divide
 from .measuring import measure
-from .replacing import blank_like, replace_component
+from .replacing import blank_like, check_target, check_vocab, replace_component
 from .settings import Settings
+from .students import Base, Student, start
 from .teachers import (
     Taught,
     Teacher,
@@ -43,9 +46,10 @@ from .teachers import (
 from .texts import DEV, HELDOUT, TRAIN, Place, Pool
 
 MANIFEST = "distill.json"
-_ANNOTATION, _TRAINING = "annotation", "training"  # what it says, and
-# what there is of the second.
-_TRAINED = {"training", "report.json", "report.html", "pipeline"}
+_ANNOTATION, _TRAINING, _CONCLUSION = "annotation", "training", "conclusion"  # what it says, and
+# what is made of it, besides the annotation.
+_CONCLUDED = {"report.json", "report.html", "pipeline"}
+_MADE = {_TRAINING: {"training", *_CONCLUDED}, _CONCLUSION: _CONCLUDED}
 # Before the last round, the student is trained for this share of its steps, ...
 _SHARE = 0.3
 # ... and looks at so many times as many texts as the next round has.
@@ -98,55 +102,61 @@ class Distillation:
         """
         from . import comparing, page  # noqa: F401 - before long work, and not on import
 
-        output = self._settings.output
+        settings, output = self._settings, self._settings.output
         check_folder(output)
         there = {path.name for path in output.iterdir()} if output.exists() else set()
         path = output / MANIFEST
-        facts = self._settings.annotation_facts(), self._settings.training_facts()
-        # As they are read back.
-        annotation, training = json.loads(json.dumps(facts))
-        if path.name in there:
-            noted = _read_manifest(path)
-            if different := differences(noted[_ANNOTATION], annotation):
-                raise ValueError(Errors.RNN211.format(output=output, differences=listed(different)))
-            trained = sorted(there & _TRAINED)
-            if trained and (different := differences(noted[_TRAINING], training)):
+        if there and path.name not in there:
+            raise ValueError(Errors.RNN209.format(output=output))
+        if settings.code is not None:
+            run_code(settings.code)
+        facts = {
+            _ANNOTATION: {**settings.annotation_facts(), "posteriors": self._has_posteriors},
+            _TRAINING: settings.training_facts(),
+            _CONCLUSION: settings.conclusion_facts(),
+        }
+        facts = json.loads(json.dumps(facts))  # as they are read back
+        noted = _read_manifest(path) if there else {}
+        if there and (different := differences(noted[_ANNOTATION], facts[_ANNOTATION])):
+            raise ValueError(Errors.RNN211.format(output=output, differences=listed(different)))
+        for part, names in _MADE.items():
+            made = sorted(there & names)
+            if made and (different := differences(noted[part], facts[part])):
                 raise ValueError(
                     Errors.RNN622.format(
-                        output=output,
-                        differences=listed(different),
-                        trained=", ".join(trained),
+                        output=output, differences=listed(different), made=", ".join(made)
                     )
                 )
-        elif there:
-            raise ValueError(Errors.RNN209.format(output=output))
-        self._check_teachers()
-        content = {_ANNOTATION: annotation, _TRAINING: training}
-        if path.name not in there or noted != content:
-            write_whole(path, json.dumps(content, indent=1).encode())
+        if "report.json" not in there:
+            self._check()
+        if noted != facts:
+            write_whole(path, json.dumps(facts, indent=1).encode())
 
-    def _check_teachers(self) -> None:
-        """Check before long work what can be known of the teachers.
+    def _check(self) -> None:
+        """Check before long work what can be known of the teachers and of the student.
 
         Raises:
-            ValueError: A teacher can't do what is asked of it.
+            ImportError, OSError: Something that the student reads is missing.
+            ValueError: A teacher can't do what is asked of it, or the student can't be trained or
+                put into its pipeline.
         """
         settings = self._settings
-        if settings.texts is None:
-            return
         self._is_soft  # noqa: B018 - it raises
-        nlp = self._teacher
-        if settings.component is not None:
-            needed_pipes(nlp, settings.component)
-        if settings.replace is not None and settings.replace not in nlp.pipe_names:
-            names = ", ".join(nlp.pipe_names)
-            raise ValueError(Errors.RNN607.format(name=settings.replace, components=names))
+        if settings.component is not None and settings.texts is not None:
+            needed_pipes(self._teacher, settings.component)
+        if settings.replace is not None:
+            check_target(self._teacher, settings.replace)
+        with TemporaryDirectory() as folder:
+            base = self._write_base(Path(folder) / "base")
+            student = start(
+                self._make_config(settings.student, base, train={}, dev={}, labels=[], n_words=0)
+            )
+        if settings.replace is not None:
+            check_vocab(self._teacher, student, _own_component(student).model)
 
     @cached_property
     def _teacher(self) -> Language:
         """The first teacher."""
-        if self._settings.code is not None:
-            run_code(self._settings.code)
         return load_pipeline(self._settings.teachers[0])
 
     @cached_property
@@ -159,12 +169,31 @@ class Distillation:
         ]
 
     @cached_property
-    def _base(self) -> Path:
-        """A blank pipeline with the teacher's tokenizer and norms, from which a student starts."""
-        path = self._settings.output / "base"
+    def _has_posteriors(self) -> bool:
+        """Whether the teachers write posteriors: wherever they can.
+
+        A student that learns the best analyses uses the same annotation as one that does not.
+        """
+        settings = self._settings
+        return (
+            settings.texts is not None
+            and settings.spans_key is None  # posteriors take the place of a component's own group
+            and all(teacher.labels is not None for teacher in self._teachers)
+        )
+
+    def _write_base(self, path: Path) -> Base | None:
+        """Write a blank pipeline with the teacher's tokenizer and norms, unless it is there."""
+        if self._settings.texts is None:
+            return None
         if not path.exists():
             write_pipeline(blank_like(self._teacher), path)
-        return path
+        return Base(path, self._teacher)
+
+    def _make_config(self, student: Student, base: Base | None, **data: Any) -> Config:
+        """Create a student's config."""
+        settings = self._settings
+        lang = settings.lang if base is None else base.teacher.lang
+        return student.make_config(lang=lang, base=base, gpu=settings.gpu >= 0, **data)
 
     @cached_property
     def _is_soft(self) -> bool:
@@ -196,15 +225,28 @@ class Distillation:
             if teacher.labels is None:
                 name = teacher.description["name"]
                 return f"the entities of {name} are not those of a component rnn_ner"
-        known = {label for teacher in self._teachers for label in teacher.labels or ()}
+        written = [set(teacher.labels or ()) for teacher in self._teachers]
+        known = set.intersection(*written)
+        if some := set.union(*written) - known:
+            # In the mean, a teacher that lacks a label counts like one that is sure there is none.
+            return f"some labels are not written by all of them: {', '.join(sorted(some))}"
         trust = settings.belief.trust
         if trust is not None and not known <= trust:
             untrusted = ", ".join(sorted(known - trust))
             return f"not all labels of the teacher are trusted: {untrusted}"
         new = {label for gold in self._gold for label in gold.labels} - known
         if new:
-            return f"gold has labels that the teacher does not know: {', '.join(sorted(new))}"
+            return f"gold has labels that the teacher does not write: {', '.join(sorted(new))}"
         return None
+
+    def _learned(self, silver: Silver) -> list[str]:
+        """List the labels that the student learns from the teacher.
+
+        By posteriors, these are all that the teacher writes: of a label that it never finds, it
+        says that it is improbable everywhere.
+        """
+        written = self._teachers[0].labels if self._is_soft else None
+        return sorted({*silver.entities, *(written or ())})
 
     @cached_property
     def _gold(self) -> list[Divided]:
@@ -324,7 +366,7 @@ class Distillation:
                 code=settings.code,
                 gpu=settings.gpu,
                 component=settings.component,
-                posteriors=self._is_soft,
+                posteriors=self._has_posteriors,
             )
             counts = run(job, settings.engine, settings.n_process, progress=settings.progress)
             self._report_failures(model, job, counts)
@@ -362,7 +404,7 @@ class Distillation:
         settings = self._settings
         files = {part: str(folder / "corpus" / f"{part}.spacy") for part in (TRAIN, DEV, HELDOUT)}
         silver = write_silver(self._taught(rounds, soft), settings.belief, files)
-        own = sorted(silver.entities)
+        own = self._learned(silver)
         labels = {*own, *(label for each in self._gold for label in each.labels)}
         # A teacher says nothing of labels that it does not know, or that are not trusted.
         marked = own if settings.belief.trust is not None or labels != set(own) else None
@@ -379,20 +421,25 @@ class Distillation:
         student = settings.student
         if share < 1.0:
             student = replace(student, steps=max(1, round(share * student.steps_for(n_words))))
-        has_pipeline = settings.texts is not None
-        config = student.make_config(
-            lang=self._teacher.lang if has_pipeline else settings.lang,
-            base=str(self._base) if has_pipeline else None,
+        config = self._make_config(
+            student,
+            self._write_base(settings.output / "base"),
             train=corpora[TRAIN],
             dev=corpora[DEV],
             labels=sorted(labels),
             n_words=n_words,
-            gpu=settings.gpu >= 0,
         )
+        if soft:
+            # It learns the teacher's probabilities, so it leaves out the same entities by them.
+            config["components"]["rnn_ner"]["threshold"] = self._teachers[0].threshold
         path = folder / "config.cfg"
         write_config(config, path)
         return silver, train(
-            path, folder / "training", gpu=settings.gpu, progress=settings.progress
+            path,
+            folder / "training",
+            gpu=settings.gpu,
+            code=settings.code,
+            progress=settings.progress,
         )
 
     def _conclude(self, silver: Silver, folder: Path) -> dict[str, Any]:
@@ -406,8 +453,15 @@ class Distillation:
         docs = DocBin().from_disk(output / "corpus" / f"{HELDOUT}.spacy").get_docs(student.vocab)
         heldout = list(docs)
         agreement = find_agreement(
-            student, heldout, labels=silver.entities, progress=settings.progress
+            student, heldout, labels=self._learned(silver), progress=settings.progress
         )
+        if self._is_soft and (threshold := self._teachers[0].threshold):
+            of_each = threshold.items() if isinstance(threshold, dict) else [("all", threshold)]
+            values = ", ".join(f"{label} {value:g}" for label, value in of_each)
+            self._note(
+                f"The student has the teacher's threshold ({values}): neither of them writes less "
+                "probable entities to doc.ents."
+            )
         measured, gold = None, []
         if settings.texts is not None:
             measured = measure(
@@ -418,8 +472,9 @@ class Distillation:
             )
             if (n := len(settings.teachers)) > 1:
                 self._note(
-                    f"There are {n} teachers. Speed, size, memory and F on gold data are those of "
-                    "the first one."
+                    f"There are {n} teachers. Agreement, threshold, speed, size, memory and F on "
+                    "gold data are those of the first one, whose entities chose the best state of "
+                    "the student too."
                 )
             gold = [
                 compare_on_gold(
@@ -428,6 +483,7 @@ class Distillation:
                     each.parts[TEST],
                     name=f"{each.gold.name}, test part",
                     teacher_component=settings.component,
+                    spans_key=settings.spans_key,
                     progress=settings.progress,
                 )
                 for each in self._gold
@@ -477,7 +533,7 @@ class Distillation:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         noted = json.loads(path.read_text("utf-8"))
-        return {part: dict(noted[part]) for part in (_ANNOTATION, _TRAINING)}
+        return {part: dict(noted[part]) for part in (_ANNOTATION, _TRAINING, _CONCLUSION)}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(Errors.RNN210.format(path=path, reason=described(error))) from error
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from spacy.language import Language
+from spacy.util import copy_config, load_model_from_config
 from thinc.api import Config
 
-from ..errors import check_at_least, check_choice
+from ..errors import check_at_least, check_choice, loading
 from ..training.configs import config_names, init_config
 
 _BATCH = 1000  # words
@@ -22,8 +25,21 @@ _DROPOUT = ((1_000_000, (0.0, 0.1, 0.05)), (200_000, (0.0, 0.2, 0.1)))
 # With more labels than this, BIO tags faster than BILUO, which has twice as many tags; with plenty
 # of text it is as accurate.
 _MANY_LABELS = 8
+_COMPONENT = "rnn_ner"
 # spaCy holds a corpus in memory unless it is streamed; a word takes about half a kilobyte then.
 _IN_MEMORY = 4_000_000  # words
+
+
+class Base(NamedTuple):
+    """What a student's tokenizer and norms come from.
+
+    Attributes:
+        folder: The folder of a blank copy of the teacher.
+        teacher: The teacher.
+    """
+
+    folder: Path
+    teacher: Language
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Student:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("config", self.config, config_names())
+        check_choice("config", self.config, filter(_has_component, config_names()))
         for name, value in (("width", self.hidden_width), ("steps", self.steps)):
             if value is not None:
                 check_at_least(name, value, 1)
@@ -62,7 +78,7 @@ class Student:
         self,
         *,
         lang: str,
-        base: str | None,
+        base: Base | None,
         train: Mapping[str, Mapping[str, Any]],
         dev: Mapping[str, Mapping[str, Any]],
         labels: Sequence[str],
@@ -73,8 +89,7 @@ class Student:
 
         Args:
             lang: The language of the pipeline.
-            base: The folder of the pipeline whose tokenizer and norms it uses; None for those of
-                the language.
+            base: What its tokenizer and norms come from; None for those of the language.
             train: The corpora to learn from, as `spacy_rnn_tagger.MixedCorpus.v1` has them.
             dev: The corpora that select the best of its states.
             labels: The labels that it learns.
@@ -109,21 +124,70 @@ class Student:
         rate["total_steps"] = steps
         rate["warmup_steps"] = min(rate["warmup_steps"], steps // 10)
         if base is not None:
-            config["initialize"]["before_init"] = {
-                "@callbacks": "spacy.copy_from_base_model.v1",
-                "tokenizer": base,
-                "vocab": base,
-            }
+            _read_as(base, config)
         # A corpus that is streamed is not read for its labels.
-        config["initialize"]["components"]["rnn_ner"] = {"labels": list(labels)}
-        model = config["components"]["rnn_ner"]["model"]
+        config["initialize"]["components"][_COMPONENT] = {"labels": list(labels)}
+        pipe = config["components"][_COMPONENT]
+        _drop_other_labels(pipe, labels)
+        model = pipe["model"]
         if self.hidden_width is not None:
             model["hidden_width"] = self.hidden_width
         if len(labels) > _MANY_LABELS:
-            config["components"]["rnn_ner"]["scheme"] = "BIO"
+            pipe["scheme"] = "BIO"
         rates = next((rates for least, rates in _DROPOUT if n_words >= least), None)
         if rates is not None:
             training["dropout"], model["dropout"], word_dropout = rates
             if "word_dropout" in model["tok2vec"]:
                 model["tok2vec"]["word_dropout"] = word_dropout
         return config
+
+
+def start(config: Config) -> Language:
+    """Begin a training, up to the components, which learn from data: a check before long work.
+
+    Args:
+        config: The config.
+
+    Returns:
+        The pipeline, with the tokenizer and the vocab that training begins with. Its components are
+        not initialised.
+
+    Raises:
+        ImportError: It needs a package that is not installed.
+        OSError: Something that the config names can't be read, such as word vectors.
+        ValueError: spaCy refuses the config.
+    """
+    with loading("The student's config"):
+        nlp = load_model_from_config(config, auto_fill=True)
+        with nlp.select_pipes(disable=nlp.pipe_names):
+            nlp.initialize()
+    return nlp
+
+
+def _has_component(name: str) -> bool:
+    return _COMPONENT in init_config(name)["components"]
+
+
+def _read_as(base: Base, config: Config) -> None:
+    """Give a config the teacher's tokenizer and norms."""
+    own = base.teacher.config.interpolate()
+    for section in ("nlp", "initialize"):
+        config[section]["tokenizer"] = copy_config(own[section].get("tokenizer") or {})
+    folder = str(base.folder)
+    copied = {"@callbacks": "spacy.copy_from_base_model.v1", "tokenizer": folder}
+    config["initialize"]["before_init"] = {**copied, "vocab": folder}
+    if hasattr(base.teacher.tokenizer, "initialize"):
+        # spaCy calls it after `before_init`, and what it makes may be another tokenizer.
+        config["initialize"]["after_init"] = copied
+        pkuseg = base.folder / "tokenizer" / "pkuseg_model"
+        if pkuseg.is_dir():  # otherwise, it would be downloaded
+            config["initialize"]["tokenizer"]["pkuseg_model"] = str(pkuseg)
+
+
+def _drop_other_labels(pipe: dict[str, Any], labels: Sequence[str]) -> None:
+    """Remove a shipped config's settings of labels that the student does not have."""
+    threshold, output = pipe.get("threshold"), pipe.get("output_labels")
+    if isinstance(threshold, dict):
+        pipe["threshold"] = {key: own for key, own in threshold.items() if key in labels} or 0.0
+    if output is not None:
+        pipe["output_labels"] = [label for label in output if label in labels] or None

@@ -20,12 +20,24 @@ from ..formats import storage
 from ..formats.docbin import RECORD
 from ..pipeline.rnn_ner import RNNEntityRecognizer
 from ..pipeline.span_groups import confidences, spans_with_confidence
+from ..pipeline.thresholds import Threshold
 from .texts import part_of_each
 
 # The group in which a teacher that is an `rnn_ner` writes its posteriors, and the lowest of them.
 _KEY = "spacy_rnn_tagger.teacher"
 _FLOOR = 0.001
 _SUFFIX = ".spacy"
+_BARE = "rnn_teacher_output"
+
+
+@Language.component(_BARE)
+def _bare(doc: Doc) -> Doc:
+    """Remove what components left in a doc's user data, such as the states of a transformer.
+
+    Shards would hold it, and nothing is learned from it. Tokens, entities and span groups stay.
+    """
+    doc.user_data = {}
+    return doc
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,8 @@ class TeacherJob(Job):
 
     Attributes:
         component: The component to run alone, with what it listens to; the whole pipeline if None.
-        posteriors: Whether the teacher's component `rnn_ner` writes all likely spans.
+        posteriors: Whether the teacher's component `rnn_ner` writes all likely spans, to a group
+            that takes the place of its own.
     """
 
     _: KW_ONLY
@@ -57,7 +70,9 @@ class TeacherJob(Job):
         if self.posteriors:
             name = find_component(nlp, self.component)
             assert name is not None, "posteriors are asked of components rnn_ner only"
-            nlp.get_pipe(name).cfg.update(spans_key=_KEY, candidates=_FLOOR, threshold=0.0)
+            # Its threshold stays: `doc.ents` are what it finds, and the group has all likely spans.
+            nlp.get_pipe(name).cfg.update(spans_key=_KEY, candidates=_FLOOR)
+        nlp.add_pipe(_BARE)
         return nlp
 
     def _facts(self, nlp: Language) -> dict[str, Any]:
@@ -65,12 +80,12 @@ class TeacherJob(Job):
         return {**super()._facts(nlp), **own}
 
 
-def needed_pipes(nlp: Language, component: str) -> list[str]:
+def needed_pipes(nlp: Language, component: str | None) -> list[str]:
     """List a component and the components that it listens to.
 
     Args:
         nlp: The pipeline.
-        component: The name of the component.
+        component: The name of the component; None for the whole pipeline.
 
     Returns:
         Their names, in the order of the pipeline.
@@ -78,6 +93,8 @@ def needed_pipes(nlp: Language, component: str) -> list[str]:
     Raises:
         ValueError: The pipeline does not have the component.
     """
+    if component is None:
+        return list(nlp.pipe_names)
     if component not in nlp.pipe_names:
         names = ", ".join(nlp.pipe_names) or "none"
         raise ValueError(Errors.RNN607.format(name=component, components=names))
@@ -95,12 +112,14 @@ class Teacher:
     Attributes:
         description: How reports and cards name it: its `name`, `version`, `license`, `author` and
             `url` (None where its meta data has none), and the `component`.
-        labels: The labels of its component `rnn_ner`; None if its entities are not those of such a
-            component, so that it has no posteriors.
+        labels: The labels that its component `rnn_ner` writes; None if its entities are not those
+            of such a component, so that it has no posteriors.
+        threshold: The component's threshold, for these labels.
     """
 
     description: dict[str, Any]
     labels: tuple[str, ...] | None
+    threshold: Threshold = 0.0
 
     @classmethod
     def of(cls, nlp: Language, name: str, component: str | None = None) -> "Teacher":
@@ -114,10 +133,15 @@ class Teacher:
         ours = {key: pipe for key, pipe in nlp.pipeline if isinstance(pipe, RNNEntityRecognizer)}
         # Another component may have set entities before, or may change them afterwards.
         own = component or (nlp.pipe_names[-1] if len(ours) == 1 else None)
-        labels = ours[own].tags.labels if own in ours else None
         meta = nlp.meta
         about = {key: meta.get(key) or None for key in ("version", "license", "author", "url")}
-        return cls({"name": name, **about, "component": component}, labels)
+        description = {"name": name, **about, "component": component}
+        if own not in ours:
+            return cls(description, None)
+        labels, threshold = ours[own].written_labels, ours[own].threshold
+        if isinstance(threshold, dict):
+            threshold = {key: value for key, value in threshold.items() if key in labels} or 0.0
+        return cls(description, labels, threshold)
 
 
 @dataclass(frozen=True)
@@ -128,7 +152,7 @@ class Taught:
         doc: The tokens, without annotation.
         order: The text's place in the random order of texts.
         part: Which part of the data it belongs to.
-        entities: (start, end, label) of the entities, in tokens.
+        entities: (start, end, label) of the first teacher's entities, in tokens.
         confidences: The confidence of each; None where the teacher has none.
         posteriors: The posterior of each likely span; None if the teachers don't give any.
         missing: The tokens that are not annotated.
@@ -222,7 +246,7 @@ def _record_of(doc: Doc) -> int:
 def _taught(docs: Sequence[Doc], spans_key: str | None, posteriors: bool) -> Taught:
     doc = docs[0]
     meta = doc.user_data[RECORD]["meta"]
-    found = _entities(doc, spans_key)
+    found = entities_of(doc, spans_key)
     words = [token.text for token in doc]
     spaces = [bool(token.whitespace_) for token in doc]
     return Taught(
@@ -235,8 +259,19 @@ def _taught(docs: Sequence[Doc], spans_key: str | None, posteriors: bool) -> Tau
     )
 
 
-def _entities(doc: Doc, spans_key: str | None) -> list[tuple[Span, float | None]]:
-    """List the entities with their confidences, in the order of the text."""
+def entities_of(doc: Doc, spans_key: str | None) -> list[tuple[Span, float | None]]:
+    """List what a teacher teaches: entities that don't overlap, in the order of the text.
+
+    Args:
+        doc: A doc that it has annotated.
+        spans_key: The group that holds the entities; `doc.ents` if None.
+
+    Returns:
+        The entities, each with its confidence; None where the teacher has none.
+
+    Raises:
+        ValueError: The doc does not have the group.
+    """
     if spans_key is None:
         known = confidences(doc)
         place = ((ent, (ent.start_char, ent.end_char, ent.label_)) for ent in doc.ents)
@@ -247,24 +282,15 @@ def _entities(doc: Doc, spans_key: str | None) -> list[tuple[Span, float | None]
     group = doc.spans[spans_key]
     scores = group.attrs.get("scores")
     if scores is None or len(scores) != len(group):
-        values: list[float | None] = [None] * len(group)
-    else:
-        values = [float(score) for score in scores]
-    rows = list(zip(group, values, strict=True))
-    if any(value is not None for value in values):  # of overlapping spans, the likeliest stays
-        rows.sort(key=lambda row: -(row[1] or 0.0))
-        rows = _without_overlaps(rows)
-    else:
-        kept = {(span.start, span.end, span.label) for span in filter_spans(group)}
-        rows = [row for row in rows if (row[0].start, row[0].end, row[0].label) in kept]
-    return sorted(rows, key=lambda row: row[0].start)
+        return [(span, None) for span in filter_spans(group)]
+    rows = zip(group, map(float, scores), strict=True)
+    kept = _without_overlaps(sorted(rows, key=lambda row: -row[1]))  # the likeliest one stays
+    return sorted(kept, key=lambda row: row[0].start)
 
 
-def _without_overlaps(
-    rows: Iterable[tuple[Span, float | None]],
-) -> list[tuple[Span, float | None]]:
+def _without_overlaps(rows: Iterable[tuple[Span, float]]) -> list[tuple[Span, float | None]]:
     taken: set[int] = set()
-    kept = []
+    kept: list[tuple[Span, float | None]] = []
     for span, value in rows:
         own = range(span.start, span.end)
         if taken.isdisjoint(own):
@@ -276,8 +302,8 @@ def _without_overlaps(
 def _mean_posteriors(docs: Sequence[Doc]) -> dict[tuple[int, int, str], float]:
     """Average the posteriors of several teachers: those of a mixture of them, exactly.
 
-    The teachers may tokenise differently. A span that the first one's tokens don't have is left
-    out.
+    The teachers write the same labels, but may tokenise differently. A span that the first one's
+    tokens don't have is left out.
     """
     mean: dict[tuple[int, int, str], float] = {}
     for doc in docs:

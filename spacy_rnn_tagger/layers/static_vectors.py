@@ -55,9 +55,10 @@ def look_up(words: Words) -> NDArray[np.float32]:
     keys = words.column(getattr(vectors, "attr", ORTH))
     if getattr(vectors, "mode", None) != Mode.default:  # floret's table, or a table of another kind
         return to_numpy(vectors.get_batch(keys)).astype("f", copy=False)
-    rows = vectors.find(keys=keys)
+    rows = vectors.find(keys=keys)  # an array where the table is, which may be a GPU
     found = to_numpy(vectors.data[rows]).astype("f", copy=False)
-    found[rows < 0] = 0  # -1 for a word that is not there, where get_batch takes the last row
+    # -1 for a word that is not there, where get_batch takes the last row.
+    found[to_numpy(rows) < 0] = 0
     return found
 
 

@@ -45,17 +45,21 @@ def export_pipeline(nlp: Language, *, int8: bool = False) -> list[str]:
     Raises:
         ValueError: The pipeline has no such component, or it has not been trained.
     """
+    # spaCy keeps variables in the config of a loaded pipeline. They get their values before any
+    # component is replaced, since they may name its settings.
+    blocks = nlp.config.interpolate()["components"]
     names = [
         name
         for name, pipe in nlp.components
-        if isinstance(pipe, RNNEntityRecognizer) and _architecture(nlp, name) == _FROM
+        if isinstance(pipe, RNNEntityRecognizer)
+        and blocks[name]["model"]["@architectures"] == _FROM
     ]
     if not names:
         found = ", ".join(nlp.component_names) or "none"
         raise ValueError(Errors.RNN701.format(architecture=_FROM, names=found))
     for name in names:
         disabled = name in nlp.disabled
-        _export(nlp, name, int8)
+        _export(nlp, name, blocks[name], int8)
         if disabled:  # replace_pipe enables the new component
             nlp.disable_pipe(name)
     _require_onnxruntime(nlp)
@@ -79,17 +83,11 @@ def _require_onnxruntime(nlp: Language) -> None:
     ]
 
 
-def _architecture(nlp: Language, name: str) -> str:
-    return str(nlp.get_pipe_config(name)["model"]["@architectures"])
-
-
-def _export(nlp: Language, name: str, int8: bool) -> None:
+def _export(nlp: Language, name: str, config: dict[str, Any], int8: bool) -> None:
     old: Any = nlp.get_pipe(name)
     if old.model.get_ref("output_layer").has_dim("nO") is not True:
         raise ValueError(Errors.RNN702.format(name=name))
     tok2vec = old.model.get_ref("tok2vec")
-    config = deepcopy(nlp.get_pipe_config(name))
-    config.pop("factory")
     settings = config["model"]
     own_embed = settings["tok2vec"]["@architectures"] == _EMBED_FROM
     if own_embed:
@@ -99,8 +97,9 @@ def _export(nlp: Language, name: str, int8: bool) -> None:
     else:
         embed = settings["tok2vec"]
     kept = {key: settings[key] for key in _SETTINGS if key in settings}
-    config["model"] = {"@architectures": _TO, "tok2vec": embed, **kept}
-    new: Any = nlp.replace_pipe(name, "rnn_ner", config=config)
+    model = {"@architectures": _TO, "tok2vec": embed, **kept}
+    own = {key: value for key, value in config.items() if key != "factory"}
+    new: Any = nlp.replace_pipe(name, "rnn_ner", config={**own, "model": model})
     new.cfg = deepcopy(old.cfg)
     if own_embed:
         _export_embed(tok2vec, new.model.get_ref("tok2vec"), int8)

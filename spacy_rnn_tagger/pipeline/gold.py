@@ -366,7 +366,8 @@ def incorrect_spans(
         The spans, counted in words.
 
     Raises:
-        ValueError: A span is an entity as well (spaCy's E868).
+        ValueError: A span is an entity as well, or all labels that a coarse label stands for are
+            incorrect where it is annotated (spaCy's E868).
     """
     if key is None or not tags.labels:
         return []
@@ -374,18 +375,47 @@ def incorrect_spans(
     bounds = np.cumsum([0, *words.lengths])
     for i, example in enumerate(examples):
         group = example.reference.spans.get(key, [])
-        share_labels(example, (*group, *example.reference.ents))
+        share_labels(example, group)
         spans = example.get_aligned_spans_y2x(group, allow_overlap=True) if group else []
-        entities, _ = example.get_aligned_ents_and_ner() if spans else ([], None)
-        correct = {(ent.start, ent.end, ent.label) for ent in entities}
+        if not spans:
+            continue
         rows = words.rows[bounds[i] : bounds[i + 1]] - words.starts[i]
+        correct = _possible_labels(example, rows, tags)
         for span in spans:
-            if (span.start, span.end, span.label) in correct:
+            start, end = np.searchsorted(rows, [span.start, span.end]).tolist()
+            if start == end:
+                continue
+            labels = correct.get((start, end), set())
+            if labels == {span.label_}:  # the last that the entity may have
                 where = (span.start_char, span.end_char, span.label_)
                 raise ValueError(SpacyErrors.E868.format(span=where))
-            start, end = np.searchsorted(rows, [span.start, span.end]).tolist()
-            if start < end and (span.label_ == _NO_ENTITY or span.label_ in tags.labels):
+            labels.discard(span.label_)
+            if span.label_ == _NO_ENTITY or span.label_ in tags.labels:
                 found.append(IncorrectSpan(i, start, end, span.label_))
+    return found
+
+
+def _possible_labels(
+    example: Example, rows: IntArray, tags: TagScheme
+) -> dict[tuple[int, int], set[str]]:
+    """Collect the labels that each annotated entity may have.
+
+    Args:
+        example: The example.
+        rows: The tokens of the predicted doc that are words. (L,)
+        tags: The tags.
+
+    Returns:
+        By the start and end of the entity in words: its label, or those for which its coarse label
+        stands, as far as they are known.
+    """
+    reference = example.reference
+    label_set = get_label_set(reference)
+    fine = {} if label_set is None else label_set.coarse
+    found = {}
+    for start, end, label in _aligned(example, [*reference.ents, *coarse_spans(reference)]):
+        first, after = np.searchsorted(rows, [start, end]).tolist()
+        found[first, after] = {*fine.get(label, (label,))} & {*tags.labels}
     return found
 
 
@@ -414,12 +444,16 @@ def survey(examples: Iterable[Example]) -> tuple[set[str], list[str]]:
     Returns:
         The labels of the annotation, and a description of each entity whose borders are not borders
         of the predicted doc's tokens.
+
+    Raises:
+        ValueError: Soft annotation is not what `set_posteriors` writes.
     """
     labels: set[str] = set()
     misaligned: list[str] = []
     for example in examples:
         reference = example.reference
         labels.update(labels_of(reference))
+        get_posteriors(reference)  # what is wrong with them shows before training starts
         misaligned += [
             f"{excerpt(ent.text, 0, len(ent.text))!r} ({ent.label_}, characters "
             f"{ent.start_char} to {ent.end_char}) in "

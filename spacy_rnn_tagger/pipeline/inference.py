@@ -150,11 +150,11 @@ class Inference:
         """Compute the entropy of each doc's distribution over analyses, in nats. (B,)"""
         return path_entropies(self._tempered, self.order, self.sums)
 
-    def best_probabilities(self) -> Posteriors:
-        """Compute P(best analysis | doc); 1 for an empty doc. (B,)"""
+    def log_best(self) -> FloatArray:
+        """Compute log P(best analysis | doc); 0 for an empty doc. (B,)"""
         best = viterbi(self.lattice, self.order)
         scores = self._tempered.path_scores(best, self.order)
-        return np.exp(np.minimum(scores - self.sums.log_partition, 0.0))
+        return np.minimum(scores - self.sums.log_partition, 0.0)
 
     def log_fit(self, allowed: BoolArray) -> FloatArray:
         """Compute log P(the doc is as annotated).
@@ -169,7 +169,10 @@ class Inference:
         return np.minimum(fitting - self.sums.log_partition, 0.0)
 
     def log_fit_of(self, spans: Spans) -> FloatArray:
-        """Compute log P(these entities and no others of the labels that are written | doc).
+        """Compute log P(these entities and no others that would be written | doc).
+
+        Labels that stay silent may be anywhere else, and any entity among punctuation, which
+        `Constraints.find` drops.
 
         Args:
             spans: The entities, which don't overlap. (S,)
@@ -183,6 +186,9 @@ class Inference:
             silent = [self.tags.labels[i] for i in np.flatnonzero(~self.output)]
             allowed[:, self.tags.of_labels(silent)] = True
         allowed[self.constraints.preset] = True  # the lattice says what these are
+        # Nothing leads from here into the words beside, which are outside or in their own entities.
+        allowed[self.constraints.punctuation] = True
+        self._close(allowed, spans)
         lengths = spans.ends - spans.starts
         entities = np.repeat(np.arange(len(lengths)), lengths)
         words = np.arange(lengths.sum()) + np.repeat(
@@ -191,6 +197,21 @@ class Inference:
         allowed[words] = False
         allowed[words, self.tags.entity_tags(entities, spans.labels[entities])] = True
         return self.log_fit(allowed)
+
+    def _close(self, allowed: BoolArray, spans: Spans) -> None:
+        """Keep entities from growing into words beside them that are open.
+
+        Args:
+            allowed: The tags that each word may have, which are changed. (N, K)
+            spans: The entities. (S,)
+        """
+        breaks = np.append(self.constraints.breaks, True)  # also at the first word of each doc
+        _, first, inside, _ = self.tags.roles[spans.labels].T
+        grows = ~breaks[spans.ends]
+        allowed[spans.ends[grows], inside[grows]] = False
+        # Only in IO may a tag before an entity be one of the same entity.
+        grows = ~breaks[spans.starts] & (first == inside)
+        allowed[spans.starts[grows] - 1, inside[grows]] = False
 
     def log_fit_within(self, allowed: BoolArray, starts: IntArray, ends: IntArray) -> FloatArray:
         """Compute log P(a region is as annotated | the rest of its doc is as annotated).

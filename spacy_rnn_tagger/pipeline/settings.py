@@ -28,6 +28,10 @@ CONFIGURED = "config"
 _NAMES = ("labels", "scheme", *DEFAULTS, CONFIGURED)
 
 
+# Far beyond any use; divided by much less, scores leave the range of numbers.
+_COLDEST = 1e-100
+
+
 class Settings(dict[str, Any]):
     """The content of a component's file `cfg`. Each setting is checked whenever it is set.
 
@@ -180,7 +184,7 @@ def _check(known: dict[str, Any], new: dict[str, Any], *, names: bool = True) ->
     if "output_labels" in new:
         check_output_labels(new["output_labels"], values.get("labels"))
     temperature = new.get("temperature", 1.0)
-    if not (_is_number(temperature) and 0 < temperature < math.inf):
+    if not (_is_number(temperature) and _COLDEST <= temperature <= 1 / _COLDEST):
         raise ValueError(Errors.RNN007.format(received=temperature))
     candidates = values.get("candidates")
     check_candidates(candidates)

@@ -95,8 +95,14 @@ def get_posteriors(doc: Doc) -> SoftAnnotation | None:
     Raises:
         ValueError: There are more or fewer scores than spans, or a score is not from 0 to 1.
     """
+    group = _group(doc)
+    return None if group is None else _read(group)
+
+
+def _group(doc: Doc) -> SpanGroup | None:
+    """Return the group; None also if it lost its attributes."""
     group = doc.spans.get(POSTERIORS_KEY)
-    return None if group is None or _SCORES not in group.attrs else _read(group)
+    return group if group is not None and _SCORES in group.attrs else None
 
 
 def _read(group: SpanGroup) -> SoftAnnotation:
@@ -130,9 +136,8 @@ def _read(group: SpanGroup) -> SoftAnnotation:
 
 
 def posterior_labels(doc: Doc) -> set[str]:
-    """Collect the labels of a doc's soft annotation; none without one."""
-    soft = get_posteriors(doc)
-    labels = () if soft is None else np.unique(soft.labels[soft.labels > 0]).tolist()
+    """Collect the labels of a doc's soft annotation, unchecked; none without one."""
+    labels = {span.label for span in _group(doc) or ()} - {0}
     return {doc.vocab.strings[label] for label in labels}
 
 

@@ -55,10 +55,10 @@ def audit(
     """Rank annotation by how improbable it is to a model that was not trained on it.
 
     The data is divided into folds. For each fold, `spacy train` trains the pipeline's own config on
-    the other folds. The models are kept in the folder `work`, so an interrupted run is resumed by
-    calling it again with the same arguments. If the data, the config, or the vectors or components
-    that training takes over from the pipeline have changed, they are trained anew. Delete the
-    folder when you are done.
+    the other folds, without the component's `threshold`, `candidates` and `output_labels`. The
+    models are kept in the folder `work`, so an interrupted run is resumed by calling it again with
+    the same arguments. If the data, the config, or the vectors or components that training takes
+    over from the pipeline have changed, they are trained anew. Delete the folder when you are done.
 
     The ranking contains each gold entity, and each span that the model finds likely but that is not
     annotated. The score is log((1 - q) / q), where q is the exact probability that the place is as
@@ -98,7 +98,7 @@ def audit(
         ModuleNotFoundError: The extra `evaluation` is not installed, and a page is to be written;
             or a package that the format of the export needs.
         OSError: Something can't be read or written.
-        RuntimeError: Training failed.
+        RuntimeError: Training failed, or another run is training in the same folder.
         ValueError: The pipeline, the data or a setting is unsuitable.
     """
     if folds:

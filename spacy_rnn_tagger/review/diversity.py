@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from ..bulk.similarity import NearDuplicates, digest
 from ..types import EntitySpan
 
+_Key = tuple[float, float, int, int, int, str, EntitySpan]
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -15,7 +17,7 @@ class Candidate:
 
     Attributes:
         score: How much it is worth.
-        order: A digest of the text; decides between equal scores.
+        order: A digest of the text; decides between candidates that are worth the same.
         file: The number of its file.
         record: The number of its record.
         n_words: Its length.
@@ -24,6 +26,7 @@ class Candidate:
         span: The span in characters; None for a whole text.
         about: What is asked: the span's text and label. Empty for a whole text.
         p: The span's posterior.
+        finer: Decides between equal scores, before the digest does.
     """
 
     score: float
@@ -36,6 +39,7 @@ class Candidate:
     span: EntitySpan | None = None
     about: str = ""
     p: float = 0.0
+    finer: float = 0.0
 
     @property
     def place(self) -> tuple[int, int]:
@@ -43,10 +47,11 @@ class Candidate:
         return self.file, self.record
 
     @property
-    def key(self) -> tuple[float, int, int, int, str, EntitySpan]:
+    def key(self) -> _Key:
         """What candidates are sorted by, ascending: the worst one first. No two are equal."""
         return (
             self.score,
+            self.finer,
             -self.order,
             -self.file,
             -self.record,
@@ -76,7 +81,7 @@ class Pool:
         self._size = size
         self._same = NearDuplicates() if near else None
         self._kept: dict[int, Candidate] = {}  # by digest of text and question
-        self._heap: list[tuple[tuple[float, int, int, int, str, EntitySpan], int]] = []
+        self._heap: list[tuple[_Key, int]] = []
         self.duplicates = 0
 
     def add(self, candidate: Candidate, words: Sequence[str]) -> None:
@@ -112,7 +117,7 @@ class Pool:
         """List the candidates, the best one first."""
         return sorted(self._kept.values(), key=lambda each: each.key, reverse=True)
 
-    def _worst(self) -> tuple[float, int, int, int, str, EntitySpan]:
+    def _worst(self) -> _Key:
         """Return the key of the worst candidate, at the top of the heap once others are cleared."""
         while True:
             own, key = self._heap[0]

@@ -21,10 +21,13 @@ from ..evaluation.provenance import settings_of
 from ..formats import storage
 from ..io import write_whole
 from ..pipeline.folders import write_pipeline
+from ..pipeline.settings import DEFAULTS
 from ..training.processes import train, write_config
 
 _DEV = 10  # One in so many docs of the other folds chooses the best state of a model.
 _EVALUATIONS = 5  # with fewer steps than the config has
+# Settings that hide what an audit looks for, and that may name labels missing from the data.
+_HIDING = ("threshold", "candidates", "output_labels")
 
 
 def assign(docs: Sequence[Doc], n_folds: int) -> list[int]:
@@ -85,7 +88,7 @@ class Folds:
 
         Raises:
             OSError: A file can't be written.
-            RuntimeError: Training failed.
+            RuntimeError: Training failed, or another run is training it.
         """
         folder = self.folder / f"fold-{fold}"
         base = self.folder / "base"
@@ -121,9 +124,11 @@ class Folds:
         """The folder of these training runs, named after everything that they depend on."""
         config = self._config()
         code = [] if self.code is None else [self.code]
+        # What initialises a component may be a folder, such as that of a transformer.
+        loaded = _named_files(config["initialize"]["components"], folders=True)
         facts = {
             "config": config.to_str(),
-            "files": [_hash_file(path) for path in (*code, *_named_files(config))],
+            "files": [_hash_file(path) for path in (*code, *_named_files(config), *loaded)],
             "pipeline": self._taken_over(config["training"]["frozen_components"]),
             "docs": hashlib.sha256(DocBin(docs=self.docs).to_bytes()).hexdigest(),
             "folds": list(self.folds),
@@ -162,8 +167,9 @@ class Folds:
     def _config(self) -> Config:
         """Reduce the pipeline's config to what our component needs, and to our corpora.
 
-        What it listens to is trained with it. Other components before it are kept as they are,
-        since they may set sentences or entities, unless they listen to what is trained anew.
+        What it listens to is trained with it, and initialised as the config says. Other components
+        before it are kept as they are, since they may set sentences or entities, unless they listen
+        to what is trained anew. Thresholds, candidates and output labels are the default ones.
         """
         nlp, config = self.nlp, self.nlp.config.interpolate()
         before = nlp.pipe_names[: nlp.pipe_names.index(self.component)]
@@ -177,6 +183,7 @@ class Folds:
             name: {"source": ""} if name in frozen else config["components"][name]
             for name in pipeline
         }
+        config["components"][self.component].update({name: DEFAULTS[name] for name in _HIDING})
         own = config.get("corpora", {}).get("train") or {}
         config["corpora"] = {
             name: {
@@ -206,8 +213,12 @@ class Folds:
         learner = config.setdefault("pretraining", {}).get("component")
         if learner not in (*trained, self.component) or not weights or not Path(weights).exists():
             config["pretraining"], initialize["init_tok2vec"] = {}, None
+        loaders = initialize.get("components", {})
+        initialize["components"] = {
+            name: loaders[name] for name in (*trained, self.component) if name in loaders
+        }
         # Each model knows all labels, even one that no doc of its folds has.
-        initialize["components"] = {self.component: {"labels": list(self.labels)}}
+        initialize["components"].setdefault(self.component, {})["labels"] = list(self.labels)
         return config
 
 
@@ -223,15 +234,25 @@ def _shorten(training: dict[str, Any], steps: int) -> None:
             rate["warmup_steps"] = min(rate["warmup_steps"], steps // 10)
 
 
-def _named_files(value: Any) -> Iterator[Path]:
-    """Find the files that a config names, such as pretrained weights or lists of names."""
+def _named_files(value: Any, *, folders: bool = False) -> Iterator[Path]:
+    """Find the files that a config names, such as pretrained weights or lists of names.
+
+    Args:
+        value: The config, or a value in it.
+        folders: Whether to find the files in folders that it names instead.
+
+    Yields:
+        The files.
+    """
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
         for each in value:
-            yield from _named_files(each)
-    # Path's own method raises OSError for a text that is too long for a name.
-    elif isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113
+            yield from _named_files(each, folders=folders)
+    # Path's own methods raise OSError for a text that is too long for a name.
+    elif isinstance(value, str) and folders and os.path.isdir(value):  # noqa: PTH112
+        yield from storage.walk(Path(value))
+    elif isinstance(value, str) and not folders and os.path.isfile(value):  # noqa: PTH113
         yield Path(value)
 
 

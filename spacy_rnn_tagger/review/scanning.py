@@ -164,14 +164,15 @@ class Scan:
         doubts: Sequence[Sequence[Doubt]],
     ) -> list[list[Candidate]]:
         by, per = self._asked.by, self._asked.per
-        scores = measure(inference, by, per).tolist()
+        scores, finer = (values.tolist() for values in measure(inference, by, per))
         unit = " per token" if per == TOKEN else ""
         found = []
-        for score, place, doc, own in zip(scores, places, docs, doubts, strict=True):
+        for score, fine, place, doc, own in zip(scores, finer, places, docs, doubts, strict=True):
             spans = ", ".join(_described(doc, each) for each in own[:_SHOWN])
             why = f"{NAMES[by]}{unit} {score:.4g}" + (f"; {spans}" if spans else "")
             n_words = sum(not token.is_space for token in doc)
-            found.append([Candidate(score, *place, n_words, features(doc, own), why)])
+            taught = features(doc, own)
+            found.append([Candidate(score, *place, n_words, taught, why, finer=fine)])
         return found
 
 

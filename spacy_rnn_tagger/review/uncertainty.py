@@ -40,7 +40,7 @@ class Doubt(NamedTuple):
     doubt: float
 
 
-def measure(inference: Inference, by: str, per: str) -> FloatArray:
+def measure(inference: Inference, by: str, per: str) -> tuple[FloatArray, FloatArray]:
     """Measure how unsure a pipeline is of each doc of a batch.
 
     - "confidence": 1 - P(best analysis); per token, with the geometric mean over the words (the
@@ -57,7 +57,8 @@ def measure(inference: Inference, by: str, per: str) -> FloatArray:
         per: "doc" for these values; "token" to divide them by the number of the doc's words.
 
     Returns:
-        The measures, the higher the less sure. (B,)
+        The measures, the higher the less sure; and numbers that decide between equal measures,
+        since 1 - P of a long doc is rounded to 1. (B,), (B,)
 
     Raises:
         ValueError: A setting is not among the allowed ones.
@@ -66,15 +67,14 @@ def measure(inference: Inference, by: str, per: str) -> FloatArray:
     check_choice("per", per, UNITS)
     lengths = np.maximum(inference.order.lengths, 1) if per == TOKEN else 1.0
     if by == CONFIDENCE:
-        return 1.0 - inference.best_probabilities() ** (1.0 / lengths)
+        log_p = inference.log_best() / lengths  # P itself may underflow
+        return 1.0 - np.exp(log_p), -log_p
     if by == MARGIN:
         best = [[p for _, p in analyses] + [0.0] for analyses in inference.n_best(2)]
-        found = np.array([1.0 - (p[0] - p[1]) for p in best])
-    elif by == ENTROPY:
-        found = inference.entropies()
-    else:
-        found = inference.expected_errors()
-    return found / lengths
+        margins = np.array([p[0] - p[1] for p in best])
+        return (1.0 - margins) / lengths, -margins
+    found = inference.entropies() if by == ENTROPY else inference.expected_errors()
+    return found / lengths, np.zeros(len(found))
 
 
 def doubtful_spans(inference: Inference) -> list[list[Doubt]]:

@@ -14,6 +14,13 @@ from tests.conftest import eager
 from tests.distillation.pairs import RULES, TEXTS, guessing, learned, rules
 
 
+@spacy.Language.component("test_comparing_spans")
+def write_spans(doc):
+    cities = [Span(doc, t.i, t.i + 1, label="GPE") for t in doc if t.text == "Delhi"]
+    doc.spans["sc"] = [*cities, *cities]
+    return doc
+
+
 def taught(teacher=None, texts=TEXTS):
     return list((teacher or rules()).pipe(texts))
 
@@ -158,6 +165,30 @@ def test_a_teacher_may_be_an_rnn_ner_or_a_whole_pipeline():
     # The labels of a pipeline are those that it finds.
     assert len(RULES) == 4
     assert compare_on_gold(rules(), guessing(), gold)["labels"] == ["FAC", "GPE"]
+
+
+def test_only_the_component_that_taught_is_compared():
+    teacher, student, gold = rules(), guessing(), gold_docs()
+    alone = compare_on_gold(teacher, student, gold, teacher_component="ner")
+    more = [{"label": "GPE", "pattern": "rained"}, {"label": "EVENT", "pattern": "far"}]
+    teacher.add_pipe("entity_ruler", name="more").add_patterns(more)
+    assert compare_on_gold(teacher, student, gold, teacher_component="ner") == alone
+    assert teacher.pipe_names == ["ner", "more"]
+    assert compare_on_gold(teacher, student, gold)["teacher"] != alone["teacher"]
+
+
+@pytest.mark.parametrize("component", [None, "test_comparing_spans"])
+def test_the_group_that_taught_is_compared(component):
+    teacher, student, gold = rules(), guessing(), gold_docs()
+    teacher.add_pipe("test_comparing_spans")
+    arguments = {"teacher_component": component, "spans_key": "sc"}
+    found = compare_on_gold(teacher, student, gold, **arguments)
+    assert found["labels"] == ["GPE"]  # no component names the labels of the group
+    total = found["teacher"][0]
+    assert [total[key] for key in ("gold", "predicted", "correct")] == [4, 2, 2]
+    with pytest.raises(ValueError, match="no span group 'nowhere'"):
+        compare_on_gold(teacher, student, gold, **{**arguments, "spans_key": "nowhere"})
+    assert teacher.pipe_names == ["ner", "test_comparing_spans"]
 
 
 def test_labels_that_the_teacher_is_not_believed_on_are_not_compared():

@@ -18,6 +18,7 @@ from spacy_rnn_tagger import distill
 from spacy_rnn_tagger.cli import app
 from spacy_rnn_tagger.distillation import steps
 from tests.distillation.pairs import guessing, rules
+from tests.distillation.test_replacing import with_vectors
 
 pytestmark = pytest.mark.slow
 
@@ -37,9 +38,23 @@ def sentences(n):
     ]
 
 
-def network_folder(path):
-    guessing().to_disk(path)
+def network_folder(path, **config):
+    guessing(**config).to_disk(path)
     return path
+
+
+def gold_file(path, n=20):
+    path.write_text("\n".join(f"[Fair {i}](EVENT) is in [Delhi](GPE) ." for i in range(n)), "utf-8")
+    return path
+
+
+def config_of(output, monkeypatch, *arguments, **settings):
+    """Distil until the student is trained, and return its config."""
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "train", dying)
+        with pytest.raises(KeyboardInterrupt):
+            distill(*arguments, output, near_duplicates=False, **settings)
+    return spacy.util.load_config(output / "config.cfg")
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +187,37 @@ def test_other_settings_are_another_distillation(done, teacher, texts):
         distill(teacher, texts, output, **{**same, "steps": 9})
 
 
+def test_what_annotation_depends_on_is_compared_before_anything_else(done, teacher, texts):
+    output, _ = done
+    before = (output / "distill.json").read_bytes()
+    same = {"near_duplicates": False, "replace": "ner", "steps": 9, "n_docs": 250}
+    with pytest.raises(ValueError, match="batch_size: null before, 7 now\nName another folder"):
+        distill(teacher, texts, output, batch_size=7, **same)
+    assert (output / "distill.json").read_bytes() == before
+
+
+def test_the_pipeline_may_be_asked_for_after_the_training(teacher, texts, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    same = {"near_duplicates": False, "steps": 9}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(steps, "measure", dying)
+        distill(teacher, texts, output, replace="ner", **same)
+    trained = (output / "config.cfg").stat().st_mtime_ns
+    distill(teacher, texts, output, **same)
+    assert not (output / "pipeline").exists()
+    with pytest.raises(
+        ValueError, match='replace: null before, "ner" now\n.* delete report.html, report.json in'
+    ):
+        distill(teacher, texts, output, replace="ner", **same)
+    for name in ("report.html", "report.json"):
+        (output / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_rnn_tagger.training.processes.subprocess.run", dying)
+        distill(teacher, texts, output, replace="ner", **same)
+    assert spacy.load(output / "pipeline").get_pipe_meta("ner").factory == "rnn_ner"
+    assert (output / "config.cfg").stat().st_mtime_ns == trained
+
+
 def test_what_is_learnt_may_change_before_it_is_learnt(teacher, texts, tmp_path):
     output = tmp_path / "out"
     with pytest.raises(ValueError, match="no entity: PERSON"):
@@ -288,6 +334,93 @@ def test_a_network_teaches_its_posteriors(texts, tmp_path):
     assert not hard["made"]["soft"]
 
 
+def test_posteriors_and_decisions_are_learned_from_the_same_annotation(
+    texts, tmp_path, monkeypatch
+):
+    teacher, output = network_folder(tmp_path / "teacher"), tmp_path / "out"
+    gold = gold_file(tmp_path / "gold.txt")
+    other = [{"soft": False}, {"min_confidence": 0.2}, {"trust": ["GPE"]}, {"gold": gold}]
+    config_of(output, monkeypatch, teacher, texts)
+    shards = {path: path.stat().st_mtime_ns for path in output.rglob("part-*.spacy")}
+    for settings in other:
+        config_of(output, monkeypatch, teacher, texts, **settings)
+        docs = DocBin().from_disk(output / "corpus" / "train.spacy")
+        assert not any(doc.spans for doc in docs.get_docs(spacy.blank("en").vocab))
+    assert shards == {path: path.stat().st_mtime_ns for path in output.rglob("part-*.spacy")}
+    before = (output / "distill.json").read_bytes()
+    with pytest.raises(ValueError, match="posteriors: true before, false now\nName another"):
+        distill(teacher, texts, output, near_duplicates=False, spans_key="rnn_ner")
+    assert (output / "distill.json").read_bytes() == before
+
+
+def test_posteriors_teach_labels_that_are_never_found(texts, tmp_path, monkeypatch):
+    nlp = guessing(labels=("FAC", "GPE", "EVENT"))
+    emissions = nlp.get_pipe("rnn_ner").model.get_ref("emissions")
+    bias = emissions.get_param("b").copy()
+    bias[-2:] -= 1000  # the tags of EVENT
+    emissions.set_param("b", bias)
+    nlp.to_disk(tmp_path / "teacher")
+    gold = gold_file(tmp_path / "gold.txt")
+    data = tmp_path / "teacher", texts
+    config = config_of(tmp_path / "out", monkeypatch, *data, gold=gold, soft=True)
+    assert config["initialize"]["components"]["rnn_ner"]["labels"] == ["EVENT", "FAC", "GPE"]
+    # Otherwise the docs would be taught by their entities.
+    assert config["corpora"]["train"]["corpora"]["silver"]["labels"] is None
+
+
+def test_labels_that_the_teacher_learned_but_does_not_write(texts, tmp_path, monkeypatch):
+    labels = {"labels": ("FAC", "GPE", "EVENT"), "output_labels": ["FAC", "GPE"]}
+    teacher = network_folder(tmp_path / "teacher", **labels)
+    gold = gold_file(tmp_path / "gold.txt")
+    config = config_of(tmp_path / "out", monkeypatch, teacher, texts, gold=gold)
+    assert config["corpora"]["train"]["corpora"]["silver"]["labels"] == ["FAC", "GPE"]
+    docs = DocBin().from_disk(tmp_path / "out" / "corpus" / "train.spacy")
+    assert not any(doc.spans for doc in docs.get_docs(spacy.blank("en").vocab))  # openly hard
+    with pytest.raises(ValueError, match="gold has labels .* does not write: EVENT"):
+        distill(teacher, texts, tmp_path / "soft", gold=gold, soft=True)
+    trusted = {"trust": ["FAC", "GPE"], "soft": True}
+    config_of(tmp_path / "trusted", monkeypatch, teacher, texts, **trusted)
+
+
+def test_the_student_has_the_teachers_threshold(texts, tmp_path):
+    threshold = {"FAC": 0.7, "GPE": 0.4}
+    teacher = network_folder(tmp_path / "teacher", threshold=threshold)
+    output = tmp_path / "out"
+    with pytest.warns(UserWarning, match=r"the teacher's threshold \(FAC 0.7, GPE 0.4\)"):
+        report = distill(teacher, texts, output, steps=20, near_duplicates=False, replace="rnn_ner")
+    assert report["made"]["soft"]
+    for folder in (output / "training" / "model-best", output / "pipeline"):
+        assert spacy.load(folder).get_pipe("rnn_ner").threshold == threshold
+    nlp = spacy.load(teacher)
+    for doc in DocBin().from_disk(output / "corpus" / "heldout.spacy").get_docs(nlp.vocab):
+        found = [(ent.start, ent.end, ent.label_) for ent in nlp(doc.text).ents]
+        assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == found
+
+
+def test_decisions_are_learned_without_a_threshold(texts, tmp_path, monkeypatch):
+    teacher = network_folder(tmp_path / "teacher", threshold=0.7)
+    config = config_of(tmp_path / "out", monkeypatch, teacher, texts, soft=False)
+    assert config["components"]["rnn_ner"]["threshold"] == 0.0
+
+
+def test_a_group_is_what_gold_is_compared_with(texts, tmp_path):
+    nlp = rules()
+    nlp.add_pipe("test_distilling_moves")
+    nlp.to_disk(tmp_path / "teacher")
+    gold = tmp_path / "gold.txt"
+    gold.write_text("\n".join(f"[Red Fort](FAC) has {i} rooms ." for i in range(80)), "utf-8")
+    settings = {"spans_key": "sc", "gold": gold, "steps": 20, "near_duplicates": False}
+    report = distill(tmp_path / "teacher", texts, tmp_path / "out", **settings)
+    assert report["gold"][0]["teacher"][0]["f"] == 1.0
+
+
+@spacy.Language.component("test_distilling_moves")
+def move(doc):
+    doc.spans["sc"] = [*doc.ents, *doc.ents]  # twice
+    doc.set_ents([])
+    return doc
+
+
 def test_rounds_choose_what_the_student_is_least_sure_of(teacher, texts, tmp_path):
     output = tmp_path / "out"
     distill(teacher, texts, output, steps=30, n_docs=60, rounds=3, near_duplicates=False)
@@ -355,6 +488,16 @@ def test_several_teachers_must_be_networks(teacher, texts, tmp_path):
         distill([teacher, teacher], texts, tmp_path / "out")
 
 
+def test_several_teachers_must_write_the_same_labels(texts, tmp_path):
+    teachers = [
+        network_folder(tmp_path / name, output_labels=labels)
+        for name, labels in (("a", ["FAC"]), ("b", ["FAC", "GPE"]))
+    ]
+    with pytest.raises(ValueError, match="labels are not written by all of them: GPE"):
+        distill(teachers, texts, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_texts_without_any_entity(teacher, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(f"Nothing happened on day {i}." for i in range(30)), "utf-8")
@@ -369,10 +512,68 @@ def test_a_folder_with_other_things_is_refused(teacher, texts, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"own.txt"}
 
 
-def test_wrong_use_leaves_nothing_that_a_second_run_stumbles_over(teacher, texts, tmp_path):
-    with pytest.raises(ValueError, match="no component"):
-        distill(teacher, texts, tmp_path / "out", component="nerr")
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"component": "nerr"}, "no component"),
+        ({"replace": "sentencizer"}, "'sentencizer' does not find entities"),
+        ({"vectors": "nowhere"}, "nowhere"),
+        ({"vectors": "words", "config": "rnn_ner_trf"}, "no embedding layer"),
+        ({"vectors": "words", "replace": "ner"}, "not those of the teacher"),
+    ],
+)
+def test_wrong_use_leaves_nothing_that_a_second_run_stumbles_over(
+    texts, tmp_path, settings, message
+):
+    nlp = with_vectors(rules())
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "teacher")
+    if settings.get("vectors") == "words":
+        with_vectors(spacy.blank("en"), seed=1).to_disk(tmp_path / "words")
+        settings = {**settings, "vectors": str(tmp_path / "words")}
+    with pytest.raises((ValueError, OSError), match=message):
+        distill(tmp_path / "teacher", texts, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
+
+
+SPLITTER = """
+from pathlib import Path
+
+import spacy
+from spacy.tokens import Doc
+from spacy.util import DummyTokenizer
+
+
+class Splitter(DummyTokenizer):
+    def __init__(self, vocab, mark):
+        self.vocab, self.mark = vocab, mark
+
+    def __call__(self, text):
+        return Doc(self.vocab, words=text.replace(self.mark, f" {self.mark} ").split())
+
+
+@spacy.registry.tokenizers("test_distilling_splitter")
+def make_splitter(mark: str = "-"):
+    return lambda nlp: Splitter(nlp.vocab, mark)
+"""
+
+
+def test_a_teacher_with_a_tokenizer_of_its_own(texts, tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text(SPLITTER, "utf-8")
+    spacy.util.import_file("test_distilling_code", code)
+    tokenizer = {"@tokenizers": "test_distilling_splitter", "mark": "."}
+    rules(nlp=spacy.blank("en", config={"nlp": {"tokenizer": tokenizer}})).to_disk(
+        tmp_path / "teacher"
+    )
+    output = tmp_path / "out"
+    settings = {"steps": 9, "near_duplicates": False, "replace": "ner"}
+    notes = []
+    distill(tmp_path / "teacher", texts, output, code=code, notify=notes.append, **settings)
+    assert notes == []
+    for folder in (output / "training" / "model-best", output / "pipeline"):
+        words = [token.text for token in spacy.load(folder).make_doc("Lima.Delhi isn't far")]
+        assert words == ["Lima", ".", "Delhi", "isn't", "far"]
 
 
 def test_command_line(teacher, texts, tmp_path):

@@ -1,11 +1,15 @@
 """The config that is written, and plain `spacy train` on it."""
 
+from pathlib import Path
+
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
+from spacy.util import DummyTokenizer
 from thinc.api import Config
 
-from spacy_rnn_tagger.distillation.students import Student
+from spacy_rnn_tagger.distillation.replacing import blank_like
+from spacy_rnn_tagger.distillation.students import Base, Student, start
 from spacy_rnn_tagger.training.configs import init_config
 from spacy_rnn_tagger.training.processes import train, write_config
 
@@ -88,12 +92,92 @@ def test_many_labels_have_fewer_tags():
 
 
 def test_width_seed_and_base():
-    config = config_of(Student(hidden_width=77, seed=5), base="folder")
+    base = Base(Path("folder"), spacy.blank("en"))
+    config = config_of(Student(hidden_width=77, seed=5), base=base)
     assert config["components"]["rnn_ner"]["model"]["hidden_width"] == 77
     assert config["system"]["seed"] == 5
     before = config["initialize"]["before_init"]
     assert before["@callbacks"] == "spacy.copy_from_base_model.v1"
     assert before["tokenizer"] == before["vocab"] == "folder"
+    assert config["initialize"]["after_init"] is None
+
+
+class Splitter(DummyTokenizer):
+    """A tokenizer with a setting, and with a state that initialisation replaces."""
+
+    def __init__(self, vocab, marks):
+        self.vocab, self.marks, self.state = vocab, marks, ""
+
+    def __call__(self, text):
+        for mark in self.marks + self.state:
+            text = text.replace(mark, f" {mark} ")
+        return Doc(self.vocab, words=text.split())
+
+    def initialize(self, get_examples, *, nlp=None, state):
+        self.state = state
+
+    def to_bytes(self, **kwargs):
+        return self.state.encode()
+
+    def from_bytes(self, data, **kwargs):
+        self.state = data.decode()
+
+    def to_disk(self, path, **kwargs):
+        Path(path).write_bytes(self.to_bytes())
+
+    def from_disk(self, path, **kwargs):
+        self.from_bytes(Path(path).read_bytes())
+
+
+@spacy.registry.tokenizers("test_students_splitter")
+def make_splitter(marks: str):
+    return lambda nlp: Splitter(nlp.vocab, marks)
+
+
+def base_of(teacher, path):
+    blank_like(teacher).to_disk(path)
+    return Base(path, teacher)
+
+
+def test_a_student_reads_with_the_teachers_tokenizer(tmp_path):
+    own = {"@tokenizers": "test_students_splitter", "marks": "-"}
+    initial = {"tokenizer": {"state": "!"}}
+    teacher = spacy.blank("en", config={"nlp": {"tokenizer": own}, "initialize": initial})
+    teacher.initialize()
+    teacher.tokenizer.state = "+"  # by hand
+    text = "a-b+c!d"
+    assert len(teacher.make_doc(text)) == 5
+    student = start(config_of(base=base_of(teacher, tmp_path / "base")))
+    assert student.pipe_names == ["rnn_ner"]
+    assert [token.text for token in student.make_doc(text)] == ["a", "-", "b", "+", "c!d"]
+    assert student.config["nlp"]["tokenizer"] == teacher.config["nlp"]["tokenizer"]
+
+
+def test_a_model_of_the_teachers_tokenizer_is_not_downloaded(tmp_path):
+    teacher = spacy.blank("zh", config={"nlp": {"tokenizer": {"segmenter": "pkuseg"}}})
+    (tmp_path / "tokenizer" / "pkuseg_model").mkdir(parents=True)
+    config = config_of(lang="zh", base=Base(tmp_path, teacher))
+    assert config["nlp"]["tokenizer"]["segmenter"] == "pkuseg"
+    model = config["initialize"]["tokenizer"]["pkuseg_model"]
+    assert model == str(tmp_path / "tokenizer" / "pkuseg_model")
+    assert config["initialize"]["after_init"]["tokenizer"] == str(tmp_path)
+
+
+def test_training_that_could_not_begin_is_found_before(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        start(config_of(Student(vectors=str(tmp_path / "nowhere"))))
+    base = base_of(spacy.blank("en"), tmp_path / "base")
+    config = config_of(base=base)
+    config["nlp"]["tokenizer"] = {"@tokenizers": "test_students_splitter", "marks": "-"}
+    with pytest.raises(ValueError, match=r"student's config can't be loaded: \[E872\]"):
+        start(config)
+
+
+def test_settings_of_labels_that_the_student_lacks_are_left_out():
+    pipe = config_of(Student(config="places"), labels=["GPE", "ORG"])["components"]["rnn_ner"]
+    assert (pipe["threshold"], pipe["output_labels"]) == ({"GPE": 0.4}, ["GPE"])
+    pipe = config_of(Student(config="places"), labels=["ORG"])["components"]["rnn_ner"]
+    assert (pipe["threshold"], pipe["output_labels"]) == (0.0, None)
 
 
 def test_training_that_fails_says_why_and_leaves_no_output(tmp_path):
@@ -115,6 +199,7 @@ def test_what_is_trained_is_kept(tmp_path):
         ({"steps": 0}, "steps must"),
         ({"hidden_width": 0}, "width must"),
         ({"config": "x"}, "config"),
+        ({"config": "rnn_pos"}, "config must be one of 'places', 'rnn_ner', "),
     ],
 )
 def test_wrong_settings(settings, message):

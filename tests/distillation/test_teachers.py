@@ -4,7 +4,7 @@ import json
 
 import pytest
 import spacy
-from spacy.tokens import Span, SpanGroup
+from spacy.tokens import DocBin, Span, SpanGroup
 from spacy.training import Example
 
 from spacy_rnn_tagger.bulk.annotating import run
@@ -16,6 +16,8 @@ from spacy_rnn_tagger.distillation.teachers import (
     read_taught,
 )
 from spacy_rnn_tagger.distillation.texts import DEV, HELDOUT, TRAIN
+from spacy_rnn_tagger.formats.docbin import RECORD
+from tests.distillation.pairs import guessing
 
 TEXTS = ["Acme sells boats in Delhi.", "Nobody came to Lima today.", "All quiet."]
 PATTERNS = [{"label": "ORG", "pattern": "Acme"}, {"label": "GPE", "pattern": "Delhi"}]
@@ -26,6 +28,7 @@ def write_groups(doc):
     spans = [Span(doc, 0, 1, label="ORG"), Span(doc, 0, 2, label="ORG"), Span(doc, 1, 2, label="X")]
     doc.spans["plain"] = spans
     doc.spans["rated"] = SpanGroup(doc, spans=spans, attrs={"scores": [0.6, 0.3, 0.8]})
+    doc.spans["twice"] = [spans[0], spans[2], spans[0]]
     return doc
 
 
@@ -106,6 +109,8 @@ def test_groups_lose_overlaps_to_scores_or_else_to_length(tmp_path):
     assert (rated.entities, rated.confidences) == ([(0, 1, "ORG"), (1, 2, "X")], [0.6, 0.8])
     plain = taught_by(tmp_path / "b", nlp, spans_key="plain")[0]
     assert (plain.entities, plain.confidences) == ([(0, 2, "ORG")], [None])
+    twice = taught_by(tmp_path / "c", nlp, spans_key="twice")[0]
+    assert (twice.entities, twice.confidences) == ([(0, 1, "ORG"), (1, 2, "X")], [None, None])
 
 
 def test_a_group_that_is_not_there(tmp_path):
@@ -113,9 +118,39 @@ def test_a_group_that_is_not_there(tmp_path):
         taught_by(tmp_path, rules(last="test_distillation_groups"), spans_key="sc")
 
 
+@spacy.Language.component("test_distillation_states")
+def leave_states(doc):
+    doc.user_data["states"] = b"0" * 10**6
+    return write_groups(doc)
+
+
+def test_what_components_leave_in_user_data_is_not_written(tmp_path):
+    nlp = rules(last="test_distillation_states")
+    found = taught_by(tmp_path, nlp, spans_key="rated")
+    assert len(found[0].entities) == 2
+    docs = [
+        doc
+        for path in sorted((tmp_path / "teacher-0").glob("*.spacy"))
+        for doc in DocBin().from_disk(path).get_docs(nlp.vocab)
+    ]
+    assert [doc.text for doc in docs] == TEXTS
+    assert {key for doc in docs for key in doc.user_data} == {RECORD}
+
+
+def test_posteriors_leave_entities_and_confidences_as_they_are(tmp_path):
+    nlp = guessing(threshold={"GPE": 0.8})
+    plain = taught_by(tmp_path / "plain", nlp)
+    rated = taught_by(tmp_path / "rated", nlp, settings={"posteriors": True})
+    assert any(each.entities for each in plain)
+    for each, other in zip(plain, rated, strict=True):
+        assert (each.entities, other.posteriors) == (other.entities, None)
+        assert each.confidences == pytest.approx(other.confidences, abs=1e-6)
+
+
 def test_a_component_alone(tmp_path):
     nlp = rules(last="test_distillation_fails")
     assert needed_pipes(nlp, "entity_ruler") == ["entity_ruler"]
+    assert needed_pipes(nlp, None) == ["entity_ruler", "test_distillation_fails"]
     found = taught_by(tmp_path, nlp, settings={"component": "entity_ruler"})
     assert len(found) == 3  # the one that fails did not run
     with pytest.raises(ValueError, match="no component 'ner'; its components are entity_ruler, te"):
@@ -152,6 +187,32 @@ def test_posteriors_are_those_of_the_network(tmp_path):
     [exact] = nlp.get_pipe("rnn_ner").infer([nlp.make_doc(TEXTS[0])]).posteriors_of([spans])
     assert len(spans) > 2
     assert list(found.posteriors.values()) == pytest.approx(exact.tolist(), abs=1e-5)
+
+
+def test_posteriors_leave_the_entities_as_they_are(tmp_path):
+    nlp = guessing()
+    pipe = nlp.get_pipe("rnn_ner")
+    every = [ent.label_ for text in TEXTS for ent in nlp(text).ents]
+    pipe.threshold = {"FAC": 0.99, "GPE": 0.5}
+    entities = [[(e.start, e.end, e.label_) for e in nlp(text).ents] for text in TEXTS]
+    assert 0 < sum(map(len, entities)) < len(every)
+    found = taught_by(tmp_path, nlp, settings={"posteriors": True}, posteriors=True)
+    assert [each.entities for each in found] == entities
+    below = [p for each in found for (_, _, label), p in each.posteriors.items() if label == "FAC"]
+    assert 0 < min(below) < 0.99
+
+
+def test_what_is_known_of_a_network():
+    nlp = guessing()
+    pipe = nlp.get_pipe("rnn_ner")
+    pipe.threshold = {"FAC": 0.7, "GPE": 0.4}
+    teacher = Teacher.of(nlp, "teacher")
+    assert (teacher.labels, teacher.threshold) == (("FAC", "GPE"), {"FAC": 0.7, "GPE": 0.4})
+    pipe.output_labels = ["GPE"]
+    teacher = Teacher.of(nlp, "teacher")
+    assert (teacher.labels, teacher.threshold) == (("GPE",), {"GPE": 0.4})
+    pipe.threshold = {"FAC": 0.7}
+    assert Teacher.of(nlp, "teacher").threshold == 0.0
 
 
 def test_several_teachers_are_averaged(tmp_path):

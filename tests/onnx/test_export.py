@@ -97,6 +97,34 @@ def test_what_is_around_the_network_stays(nlp, tmp_path, model):
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
+def test_variables_in_the_config(nlp, tmp_path):
+    """spaCy's own configs have one for the width of a listener, and a loaded pipeline keeps it."""
+    nlp.add_pipe("tok2vec", config={"model": {"width": 24}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 24, "upstream": "tok2vec"}
+    model = {"tok2vec": listener, "hidden_width": 8}
+    nlp.add_pipe("rnn_ner", name="listening", config={"model": model})
+    trained(nlp, model={"hidden_width": 8})
+    first, second = (nlp.get_pipe_config(name)["model"] for name in ("listening", "rnn_ner"))
+    first["tok2vec"]["width"] = "${components.tok2vec.model.width}"
+    # This setting is gone when the first component is exported.
+    second["hidden_width"] = "${components.listening.model.hidden_width}"
+    other = roundtrip(nlp, tmp_path / "torch")
+    assert export_pipeline(other) == ["listening", "rnn_ner"]
+    other = roundtrip(other, tmp_path / "onnx")
+    assert other.get_pipe("tok2vec").listening_components == ["listening"]
+    for name in ("listening", "rnn_ner"):
+        with (
+            nlp.select_pipes(enable=["tok2vec", name]),
+            other.select_pipes(enable=["tok2vec", name]),
+        ):
+            for ours, theirs in zip(nlp.pipe(TEXTS), other.pipe(TEXTS), strict=True):
+                mine, yours = spans_with_confidence(ours), spans_with_confidence(theirs)
+                assert [(s.start, s.end, s.label_) for s, _ in mine] == [
+                    (s.start, s.end, s.label_) for s, _ in yours
+                ]
+                np.testing.assert_allclose([p for _, p in mine], [p for _, p in yours], atol=1e-5)
+
+
 def test_component_is_the_same(nlp, tmp_path):
     """Settings, confidences, candidates and presets; the other components are untouched."""
     nlp.add_pipe("sentencizer")

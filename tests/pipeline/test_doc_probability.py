@@ -1,5 +1,9 @@
 """The probability that a doc's entities are right and none is missing."""
 
+from collections import defaultdict
+from itertools import compress
+
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
@@ -52,13 +56,42 @@ def test_it_is_the_sum_over_all_analyses_with_these_entities(scheme, settings, p
     [analyses] = pipe.n_best([doc()], 100_000)
     assert sum(each.probability for each in analyses) == pytest.approx(1)
     visible = set(pipe.output_labels or pipe.labels)
+
+    def is_written(ent):
+        place = ent.start, ent.end, ent.label_
+        return place == preset or (place[2] in visible and not all(t.is_punct for t in ent))
+
     expected = sum(
-        each.probability
-        for each in analyses
-        if {place for place in places(each.ents) if place[2] in visible or place == preset}
-        == written
+        each.probability for each in analyses if places(filter(is_written, each.ents)) == written
     )
     assert doc_probability(tagged) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("scheme", ["BILUO", "BIO", "IO"])
+@pytest.mark.parametrize("output", [None, ["GPE"]])
+@pytest.mark.parametrize("words", ["Lima , . of", ". ! Lima .", "Red . Fort ,", "Lima . . Delhi"])
+@pytest.mark.parametrize("preset", [None, (0, 1, "GPE"), (1, 2, "GPE")])
+@pytest.mark.parametrize("sentences", [False, True])
+def test_entities_of_punctuation_make_no_difference(scheme, output, words, preset, sentences):
+    """They are dropped: an entity "." of P = 0.99 left 0.01 for what was written."""
+    nlp = spacy.blank("en")
+    pipe = eager(nlp, ("FAC", "GPE"), scheme=scheme, output_labels=output)
+    doc = Doc(nlp.vocab, words.split())
+    if preset is not None:
+        doc.set_ents([Span(doc, *preset)], default="missing")
+    if sentences:
+        for i, token in enumerate(doc):
+            token.is_sent_start = i % 2 == 0
+    inference = pipe.infer([doc])
+    expected = defaultdict(float)
+    for found, probability in next(inference.n_best(200_000)):
+        visible = [place for place in found if output is None or place[2] in output]
+        is_text = [not all(t.is_punct for t in doc[start:end]) for start, end, _ in visible]
+        expected[tuple(compress(visible, is_text))] += probability
+    assert sum(expected.values()) == pytest.approx(1)
+    for written, probability in expected.items():
+        spans = inference.constraints.in_words([written], pipe.tags)
+        assert np.exp(inference.log_fit_of(spans))[0] == pytest.approx(probability, abs=1e-9)
 
 
 def test_it_is_asked_for():

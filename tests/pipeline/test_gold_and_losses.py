@@ -13,6 +13,7 @@ from spacy_rnn_tagger.crf.likelihood import IncorrectSpan
 from spacy_rnn_tagger.crf.tag_scheme import SCHEMES, TagScheme
 from spacy_rnn_tagger.pipeline.constraints import find_words
 from spacy_rnn_tagger.pipeline.gold import allowed_tags, survey
+from spacy_rnn_tagger.pipeline.label_sets import LabelSet, set_label_set
 from spacy_rnn_tagger.pipeline.losses import divergence_loss, incorrect_loss
 from spacy_rnn_tagger.types import TagScores
 from tests.conftest import TRAIN, eager, make_examples, trained
@@ -307,6 +308,36 @@ class TestIncorrectSpans:
             nlp.update([self.example(nlp, text, [ents[0]], ents)])
         # The same span with another label, or a part of it, is none.
         nlp.update([self.example(nlp, text, [(0, 8, "GPE"), (4, 8, "FAC")], ents)])
+
+    def negative(self, nlp, words, ents, spans, label_set=None):
+        reference = Doc(nlp.vocab, words=words)
+        reference.ents = [Span(reference, *ent) for ent in ents]
+        if label_set is not None:
+            set_label_set(reference, label_set)
+        reference.spans[self.KEY] = [Span(reference, *span) for span in spans]
+        return Example(Doc(nlp.vocab, words=words), reference)
+
+    @pytest.mark.parametrize("entity,span", [((0, 2), (0, 1)), ((0, 1), (0, 2)), ((2, 4), (1, 4))])
+    def test_conflict_in_spite_of_whitespace(self, nlp, entity, span):
+        """It was found only between the same tokens, but training reads words."""
+        eager(nlp, incorrect_spans_key=self.KEY)
+        words = ["x", "\n", "y", "z"]
+        with pytest.raises(ValueError, match="E868"):
+            nlp.update([self.negative(nlp, words, [(*entity, "FAC")], [(*span, "FAC")])])
+        nlp.update([self.negative(nlp, words, [(*entity, "FAC")], [(*span, "GPE")])])
+        nlp.update([self.negative(nlp, words, [(0, 3, "FAC")], [(*span, "FAC")])])
+
+    def test_conflict_with_a_coarse_label(self, nlp):
+        """All labels for which it stands are incorrect, so that none is left."""
+        eager(nlp, incorrect_spans_key=self.KEY)
+        words, label_set = ["x", "y"], LabelSet.of(None, {"LOC": ["FAC", "GPE"], "ORT": ["FAC"]})
+        for label, wrong in (("LOC", ["FAC", "GPE"]), ("ORT", ["FAC"])):
+            spans = [(0, 1, own) for own in wrong]
+            with pytest.raises(ValueError, match="E868"):
+                nlp.update([self.negative(nlp, words, [(0, 1, label)], spans, label_set)])
+            # Another label is left.
+            spans = [(0, 1, "GPE"), (0, 1, "GPE"), (0, 2, "FAC")]
+            nlp.update([self.negative(nlp, words, [(0, 1, label)], spans, label_set)])
 
     def test_without_the_key_the_group_is_not_read(self, nlp):
         trained(nlp, steps=1)

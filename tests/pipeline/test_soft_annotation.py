@@ -8,6 +8,7 @@ from spacy.training import Corpus, Example
 
 from spacy_rnn_tagger.crf.likelihood import IncorrectSpan
 from spacy_rnn_tagger.crf.tag_scheme import SCHEMES, TagScheme
+from spacy_rnn_tagger.pipeline import soft_annotation
 from spacy_rnn_tagger.pipeline.constraints import find_words
 from spacy_rnn_tagger.pipeline.gold import find_soft, soft_spans
 from spacy_rnn_tagger.pipeline.label_sets import LabelSet, set_label_set
@@ -100,6 +101,8 @@ class TestGroup:
         nlp = trained(spacy.blank("en"), steps=1)
         with pytest.raises(ValueError, match=message):
             nlp.update([Example(Doc(nlp.vocab, words=["a", "b"]), doc)])
+        with pytest.raises(ValueError, match=message):  # before training starts
+            nlp.initialize(lambda: [Example(Doc(nlp.vocab, words=["a", "b"]), doc)])
 
     def test_a_mean_that_is_rounded_is_none(self, nlp):
         doc = soft_doc(nlp, ["a"], {(0, 1, "A"): 1 + 1e-7})
@@ -426,6 +429,15 @@ def test_a_student_learns_labels_and_posteriors(nlp, scheme, decoder):
     assert scores["Paris"] == pytest.approx(0.75, abs=0.1)
     if decoder == "crf":
         assert scores["Eiffel Tower"] == pytest.approx(0.75, abs=0.1)
+
+
+def test_a_step_checks_the_scores_once(nlp, doc, monkeypatch):
+    """They were also read and checked where only labels are wanted."""
+    seen, read = [], soft_annotation._read
+    monkeypatch.setattr(soft_annotation, "_read", lambda group: seen.append(1) or read(group))
+    eager(nlp, LABELS)
+    nlp.update([Example(Doc(nlp.vocab, words=list("abcde")), doc)])
+    assert len(seen) == 1
 
 
 def test_update_meets_labels_of_groups(nlp):

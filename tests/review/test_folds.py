@@ -11,6 +11,7 @@ from spacy.tokens import Span
 from thinc.api import fix_random_seed
 
 from spacy_rnn_tagger import init_config
+from spacy_rnn_tagger.pipeline.folders import run_code
 from spacy_rnn_tagger.pipeline.label_sets import LabelSet, set_label_set
 from spacy_rnn_tagger.review.folds import Folds, assign
 from tests.evaluation.evaluated import texts
@@ -188,3 +189,95 @@ def encoder_weights(nlp):
     return np.concatenate(
         [node.get_param(name).ravel() for node in nodes for name in node.param_names]
     )
+
+
+CODE = """
+from spacy.language import Language
+from spacy.pipeline.tok2vec import DEFAULT_TOK2VEC_MODEL, Tok2Vec
+
+
+class Loaded(Tok2Vec):
+    def initialize(self, get_examples, *, nlp=None, path=None):
+        if path is None:
+            raise ValueError("no weights to load")
+        super().initialize(get_examples, nlp=nlp)
+
+
+@Language.factory("loaded_tok2vec", default_config={"model": DEFAULT_TOK2VEC_MODEL})
+def make(nlp, name, model):
+    return Loaded(nlp.vocab, model, name)
+"""
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory):
+    path = tmp_path_factory.mktemp("code") / "code.py"
+    path.write_text(CODE)
+    run_code(path)
+    return path
+
+
+@pytest.fixture
+def loaded(code, tmp_path):
+    """A pipeline over what is loaded from a folder at initialisation, as a transformer is."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "weights.bin").write_bytes(b"1")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("loaded_tok2vec", name="tok2vec", config={"model": {"width": 8}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8, "upstream": "tok2vec"}
+    nlp.add_pipe("rnn_ner", config={"model": {"hidden_width": 8, "tok2vec": listener}})
+    nlp.get_pipe("rnn_ner").add_label("GPE")
+    nlp.config["initialize"]["components"] = {
+        "tok2vec": {"path": str(weights)},
+        "rnn_ner": {"labels": ["GPE", "LOC"]},
+        "gone": {"path": ""},
+    }
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "model")
+    return spacy.load(tmp_path / "model")
+
+
+def test_what_a_component_loads_at_initialisation_counts(loaded, code, tmp_path):
+    found = [folder_for(loaded, code=code)]
+    for content in (b"1", b"2"):
+        (tmp_path / "weights" / "weights.bin").write_bytes(content)
+        found.append(folder_for(loaded, code=code))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.slow
+def test_what_the_component_listens_to_is_initialised_as_before(loaded, code, tmp_path):
+    docs = docs_for(loaded)
+    parts = Folds(
+        loaded, "rnn_ner", docs, assign(docs, 2), ["FAC", "GPE"], tmp_path / "work",
+        steps=1, code=code,
+    )  # fmt: skip
+    trained = spacy.load(parts.train(0))
+    assert trained.config["initialize"]["components"] == {
+        "tok2vec": {"path": str(tmp_path / "weights")},
+        "rnn_ner": {"labels": ["FAC", "GPE"]},
+    }
+
+
+@pytest.mark.slow
+def test_settings_may_name_labels_that_the_data_lacks(pipeline, tmp_path):
+    """As after a calibration; and what is hidden from users must not be hidden from an audit."""
+    nlp = spacy.load(pipeline)
+    pipe = nlp.get_pipe("rnn_ner")
+    pipe.add_label("LOC")
+    settings = {
+        "threshold": {"GPE": 0.5, "LOC": 0.4},
+        "candidates": {"LOC": 0.1},
+        "output_labels": ["GPE", "LOC"],
+        "temperature": 1.5,
+    }
+    pipe.cfg.update(settings)
+    nlp.get_pipe_config("rnn_ner").update(settings)
+    docs = docs_for(nlp)
+    parts = Folds(
+        nlp, "rnn_ner", docs, assign(docs, 2), ["FAC", "GPE"], tmp_path / "work", steps=1
+    )  # fmt: skip
+    found = spacy.load(parts.train(0)).get_pipe("rnn_ner")
+    assert found.tags.labels == found.written_labels == ("FAC", "GPE")
+    assert (found.threshold, found.candidates, found.temperature) == (0.0, None, 1.5)

@@ -84,6 +84,32 @@ def test_scores_are_those_of_all_analyses(evaluated, tmp_path, by, per):
     assert [row["meta"]["select_rank"] for row in found] == list(range(1, 13))
 
 
+@pytest.mark.parametrize("by", ["confidence", "margin"])
+@pytest.mark.parametrize("per", ["token", "doc"])
+def test_long_docs(evaluated, tmp_path, by, per):
+    """P(best analysis) of one of these is too small for a number; 1 - P of most is rounded to 1."""
+    nlp = spacy.load(evaluated / "model")
+    nlp.get_pipe("rnn_ner").cfg["temperature"] = 30
+    nlp.to_disk(tmp_path / "model")
+    lines = [" ".join(sentences(n, seed=n)) for n in (2, 10, 13, 16, 19, 22, 25, 200)]
+    (tmp_path / "in.txt").write_text("\n".join(lines))
+    path = tmp_path / "out.jsonl"
+    select(
+        tmp_path / "model", tmp_path / "in.txt", path, n=8, by=by, per=per, diversity=0,
+        near_duplicates=False,
+    )  # fmt: skip
+    found = {row["text"]: row["meta"]["select_score"] for row in rows(path)}
+    assert len(found) == 8
+    if per == "doc":
+        assert list(found) == lines[::-1]
+        assert all(found[line] == 1 for line in lines[1:])
+    elif by == "confidence":
+        assert found[lines[-1]] == pytest.approx(found[lines[0]], abs=0.1)
+        assert max(found.values()) < 0.95
+    else:
+        assert list(found) == lines
+
+
 @pytest.mark.parametrize("by", MEASURES)
 def test_no_copies(evaluated, texts, tmp_path, by):
     path = tmp_path / "out.jsonl"

@@ -81,6 +81,6 @@ class DistillationErrors:
         "[initialize.before_init] of the student's config."
     )
     RNN622 = (
-        "The student in {output} was trained with other settings:\n{differences}\nName another "
-        "folder, or delete {trained} in this one; the teacher's annotation is used again."
+        "{output} has results of other settings:\n{differences}\nName another folder, or delete "
+        "{made} in this one; everything else is used again."
     )

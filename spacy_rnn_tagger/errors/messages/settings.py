@@ -12,7 +12,7 @@ class SettingsErrors:
     # The component.
     RNN005 = "{setting} must be a number from 0 to 1, but got {received!r}."
     RNN006 = "{setting} must be a number above 0 and at most 1, but got {received!r}."
-    RNN007 = "temperature must be a finite number above 0, but got {received!r}."
+    RNN007 = "temperature must be a number from 1e-100 to 1e100, but got {received!r}."
     RNN008 = "{setting} must be the name of a span group, or null, but got {received!r}."
     RNN009 = "output_labels must be a list of labels, or null for all labels, but got {received!r}."
     RNN010 = (

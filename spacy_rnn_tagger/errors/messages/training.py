@@ -136,3 +136,4 @@ class TrainingErrors:
         "The report {path} would replace the input or the output. Choose another name with "
         "--report."
     )
+    RNN353 = "Another run is training in {folder}. Wait until it ends, or name another folder."
