@@ -32,9 +32,9 @@ def pipeline_facts(nlp: Language) -> dict[str, str]:
     if nlp.path is None:
         with tempfile.TemporaryDirectory() as folder:
             nlp.to_disk(folder)
-            files = _hash_files(Path(folder))
+            files = hash_files(Path(folder))
     else:
-        files = _hash_files(Path(nlp.path))
+        files = hash_files(Path(nlp.path))
     return {**files, "(config in use)": _hash_text(nlp.config.to_str())}
 
 
@@ -48,12 +48,31 @@ def code_facts(model: str, code: Path | None) -> dict[str, str]:
     Returns:
         Digests by the names of files: `code`, and the modules of the package.
     """
-    facts = {} if code is None else {"--code": _hash_file(code)}
+    facts = {} if code is None else {"--code": hash_file(code)}
     if is_package(model):
         # What `spacy package --code` puts beside the pipeline's folder.
         folder = Path(str(importlib.import_module(model).__file__)).parent
-        facts.update((path.name, _hash_file(path)) for path in sorted(folder.glob("*.py")))
+        facts.update((path.name, hash_file(path)) for path in sorted(folder.glob("*.py")))
     return facts
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Hash all files in a folder and the folders below it.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Digests by the files' paths in the folder.
+    """
+    paths = storage.walk(folder)
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in paths}
+
+
+def hash_file(path: Path) -> str:
+    """Hash a file by its content."""
+    with path.open("rb") as file:
+        return storage.digest(file)
 
 
 def version_facts() -> dict[str, str]:
@@ -109,16 +128,6 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") 
             yield from _changed(old, new, f"{path}{name}.")
         elif old != new:
             yield path + name
-
-
-def _hash_files(folder: Path) -> dict[str, str]:
-    paths = storage.walk(folder)
-    return {path.relative_to(folder).as_posix(): _hash_file(path) for path in paths}
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return storage.digest(file)
 
 
 def _hash_text(text: str) -> str:

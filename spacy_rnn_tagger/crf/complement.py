@@ -20,7 +20,7 @@ from ..arrays import BoolArray, FloatArray, IntArray
 from .forward_backward import LogSums, log_sum_exp
 from .lattice import Lattice
 from .packed_order import PackedOrder
-from .sum_gradients import SumGradient, sum_gradients
+from .sum_gradients import sum_gradients
 from .tag_scheme import Spans, TagScheme
 
 OUTSIDE = -1  # instead of a label's number: all words of the span are outside of any entity
@@ -28,7 +28,7 @@ OUTSIDE = -1  # instead of a label's number: all words of the span are outside o
 
 def complement_loss(
     lattice: Lattice, order: PackedOrder, sums: LogSums, scheme: TagScheme, spans: Spans
-) -> tuple[float, SumGradient]:
+) -> tuple[float, Lattice]:
     """Compute -log(1 - P(span has its label | doc)), summed over spans.
 
     Args:
@@ -39,7 +39,7 @@ def complement_loss(
         spans: S spans of words; their labels may be OUTSIDE.
 
     Returns:
-        The loss and its gradient.
+        The loss and its gradient with respect to each score, laid out like the scores.
     """
     leaving = _Leaving(lattice, order, sums, scheme, spans)
     everything = sums.alpha[spans.starts] + sums.beta[spans.starts]

@@ -17,9 +17,8 @@ from .complement import OUTSIDE, complement_loss
 from .forward_backward import Expectations, forward_backward, log_sum_exp, log_sums
 from .lattice import Lattice
 from .packed_order import PackedOrder
-from .tag_scheme import Spans, TagScheme
+from .tag_scheme import NO_ENTITY, Spans, TagScheme
 
-_NO_ENTITY = "O"
 _LEARNED = ("transitions", "start", "end")
 
 
@@ -173,7 +172,7 @@ def incorrect_span_loss(
     has_span[[span.doc for span in spans]] = True
     order, rows = PackedOrder(lengths).select(has_span)
     own = Lattice(*(scores.astype(np.float64) for scores in lattice.select(rows)))
-    numbers = {_NO_ENTITY: OUTSIDE, **{label: i for i, label in enumerate(scheme.labels)}}
+    numbers = {NO_ENTITY: OUTSIDE, **{label: i for i, label in enumerate(scheme.labels)}}
     columns = [(span.doc, span.start, span.end, numbers[span.label]) for span in spans]
     docs, starts, ends, labels = np.array(columns, dtype=np.int64).T
     begins = (np.cumsum(order.lengths) - order.lengths)[np.cumsum(has_span)[docs] - 1]

@@ -7,7 +7,6 @@ together, in one pass over the docs from either side.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,36 +21,20 @@ from .transition_weights import transition_weights
 _LIGHT = np.exp(-500.0)
 
 
-class SumGradient(NamedTuple):
-    """The gradient with respect to the scores that sums are made of.
-
-    Attributes:
-        emissions: (N, K)
-        transitions: (K, K)
-        start: (K,)
-        end: (K,)
-    """
-
-    emissions: FloatArray
-    transitions: FloatArray
-    start: FloatArray
-    end: FloatArray
-
-
 def sum_gradients(
     lattice: Lattice, order: PackedOrder, sums: LogSums, d_alpha: FloatArray, d_beta: FloatArray
-) -> SumGradient:
+) -> Lattice:
     """Turn a gradient with respect to forward and backward sums into one of a lattice's scores.
 
     Args:
         lattice: The scores, in double precision; all emissions are finite.
-        order: The order of its tokens, of which there is at least one.
+        order: The order of its tokens; there must be at least one.
         sums: Its sums.
         d_alpha: The gradient with respect to `sums.alpha`. (N, K)
         d_beta: That with respect to `sums.beta`. (N, K)
 
     Returns:
-        The gradient.
+        The gradient with respect to each score, laid out like the scores.
     """
     forward, backward = order.forward, order.backward
     # Packed, (2, N, K): weights on backward sums, which are read forward, and those on forward
@@ -94,7 +77,7 @@ def sum_gradients(
     )
     d_forward, d_backward = np.empty_like(d_alpha), np.empty_like(d_beta)
     d_backward[forward], d_forward[backward] = carried
-    return SumGradient(
+    return Lattice(
         # A forward sum includes its token's emission, a backward sum does not.
         d_forward + (d_backward - d_beta),
         d_transitions,

@@ -15,6 +15,8 @@ SCHEMES = {"BIO": "BI", "BILUO": "BILU", "IO": "I"}
 _ROLES = {"BIO": "BBII", "BILUO": "UBIL", "IO": "IIII"}
 _OPENS, _CLOSES = "BU", "LU"
 MISSING = -1
+# Instead of a label, in annotation of what is incorrect: outside of any entity.
+NO_ENTITY = "O"
 
 
 class Spans(NamedTuple):
@@ -127,34 +129,6 @@ class TagScheme:
         allowed[np.arange(len(ids)), ids] = True  # -1 marks the last column, mended below
         allowed[ids == MISSING] = True
         return allowed
-
-    def span_mask(self, length: int, start: int, end: int, label: str) -> BoolArray:
-        """Find the tags that the paths have in which a span is an entity of a label.
-
-        Args:
-            length: Words of the doc.
-            start: The first word.
-            end: The word after the last.
-            label: The label; "O" for the paths in which all of the span is outside of any entity.
-
-        Returns:
-            The mask. (length, K)
-        """
-        mask = np.ones((length, len(self.tags)), dtype=bool)
-        mask[start:end] = False
-        if label == "O":
-            mask[start:end, 0] = True
-            return mask
-        alone, first, inside, last = self.roles[self.labels.index(label)]
-        mask[start + 1 : end - 1, inside] = True
-        mask[start, alone if end - start == 1 else first] = True
-        mask[end - 1, alone if end - start == 1 else last] = True
-        # Where a tag doesn't say that an entity ends, its neighbours must.
-        if self.scheme != "BILUO":
-            mask[end : end + 1, inside] = False
-        if self.scheme == "IO" and start:
-            mask[start - 1, inside] = False
-        return mask
 
     def of_labels(self, labels: Iterable[str]) -> IntArray:
         """List the tags of some labels."""

@@ -13,14 +13,12 @@ from spacy.training.alignment_array import AlignmentArray
 from ..arrays import BoolArray, IntArray
 from ..crf.likelihood import IncorrectSpan
 from ..crf.soft_likelihood import SoftSpans
-from ..crf.tag_scheme import MISSING, Spans, TagScheme
+from ..crf.tag_scheme import MISSING, NO_ENTITY, Spans, TagScheme
 from ..errors import Errors, excerpt
 from ..types import EntitySpan
 from .constraints import BEGIN, INSIDE, OUTSIDE, WordRows, label_numbers
 from .label_sets import LabelSet, annotated_labels, coarse_spans, get_label_set, unknown_spans
 from .soft_annotation import SoftAnnotation, get_posteriors, posterior_labels
-
-_NO_ENTITY = "O"
 
 
 def find_labels(docs: Iterable[Doc]) -> list[str]:
@@ -390,7 +388,7 @@ def incorrect_spans(
                 where = (span.start_char, span.end_char, span.label_)
                 raise ValueError(SpacyErrors.E868.format(span=where))
             labels.discard(span.label_)
-            if span.label_ == _NO_ENTITY or span.label_ in tags.labels:
+            if span.label_ == NO_ENTITY or span.label_ in tags.labels:
                 found.append(IncorrectSpan(i, start, end, span.label_))
     return found
 

@@ -15,6 +15,7 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
+from ..bulk.identity import hash_file, hash_files
 from ..bulk.similarity import digest, words_of
 from ..errors import Errors
 from ..evaluation.provenance import settings_of
@@ -128,7 +129,7 @@ class Folds:
         loaded = _named_files(config["initialize"]["components"], folders=True)
         facts = {
             "config": config.to_str(),
-            "files": [_hash_file(path) for path in (*code, *_named_files(config), *loaded)],
+            "files": [hash_file(path) for path in (*code, *_named_files(config), *loaded)],
             "pipeline": self._taken_over(config["training"]["frozen_components"]),
             "docs": hashlib.sha256(DocBin(docs=self.docs).to_bytes()).hexdigest(),
             "folds": list(self.folds),
@@ -156,12 +157,8 @@ class Folds:
         exclude = [*anew, *sentencizers, "meta", "config", "strings"]
         self.work.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.work) as copy:
-            folder = Path(copy)
-            self.nlp.to_disk(folder, exclude=exclude)
-            digests = {
-                path.relative_to(folder).as_posix(): _hash_file(path)
-                for path in storage.walk(folder)
-            }
+            self.nlp.to_disk(copy, exclude=exclude)
+            digests = hash_files(Path(copy))
         return {**digests, **sentencizers}
 
     def _config(self) -> Config:
@@ -254,8 +251,3 @@ def _named_files(value: Any, *, folders: bool = False) -> Iterator[Path]:
         yield from storage.walk(Path(value))
     elif isinstance(value, str) and not folders and os.path.isfile(value):  # noqa: PTH113
         yield Path(value)
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return storage.digest(file)

@@ -14,12 +14,12 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example, dont_augment
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 
+from ..crf.tag_scheme import NO_ENTITY
 from ..errors import Errors, check_choice, described
 from ..pipeline.label_sets import UNKNOWN, LabelSet, set_label_set
 from ..pipeline.soft_annotation import adapt_posteriors
 
 _SETTINGS = ("path", "labels", "rename", "coarse", "weight")
-_NO_ENTITY = "O"  # the label of incorrect spans that are not outside of all entities
 
 Augmenter = Callable[[Language, Example], Iterable[Example]]
 
@@ -269,7 +269,7 @@ class _Part:
             names = self._learned(labels) - self._learned(possible)
             if UNKNOWN in self._rename.values():
                 # What is not outside may be an entity that is not learned.
-                names.discard(_NO_ENTITY)
+                names.discard(NO_ENTITY)
             spans += [Span(doc, *place, label=name) for name in sorted(names)]
         doc.spans[key] = spans
 

@@ -298,7 +298,7 @@ class TestPipelines:
         (tmp_path / "big").write_bytes(b"x" * 3_000_001)
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "small").write_bytes(b"")
-        assert identity._hash_files(tmp_path) == {
+        assert identity.hash_files(tmp_path) == {
             "big": hashlib.sha256(b"x" * 3_000_001).hexdigest(),
             "deep/small": hashlib.sha256(b"").hexdigest(),
         }

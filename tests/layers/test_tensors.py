@@ -31,7 +31,7 @@ def test_an_array_on_a_gpu_stays_there_in_any_thread(monkeypatch):
     """Thinc's current operations are those of the CPU here, as in a thread that the host starts."""
     devices = []
     monkeypatch.setattr(tensors, "xp2torch", lambda array, device=None: devices.append(device))
-    as_tensor(SimpleNamespace(device=SimpleNamespace(id=1)))  # in the place of CuPy's
+    as_tensor(SimpleNamespace(device=SimpleNamespace(id=1)))  # stands in for CuPy's
     assert devices == [torch.device("cuda", 1)]
 
 

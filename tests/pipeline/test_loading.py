@@ -222,7 +222,7 @@ def state(pipe):
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("ready", [True, False], ids=["trained", "new"])
 def test_what_fails_to_load_changes_nothing(nlp, tmp_path, how, damage, ready):
-    """Nor a node, nor an array: an optimizer goes on where it was."""
+    """Nodes and arrays stay the same objects, so an optimizer can continue with them."""
     saved = spacy.blank("en")
     eager(saved, ("ORG", "FAC", "GPE"), seed=1, threshold=0.4)
     parts = srsly.msgpack_loads(saved.get_pipe("rnn_ner").to_bytes(exclude=["vocab"]))

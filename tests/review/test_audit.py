@@ -307,7 +307,7 @@ def improbable(nlp):
 
 @pytest.mark.parametrize("form", ["jsonl", "doccano", "prodigy", "docbin", "label-studio"])
 def test_missing_annotation_stays_missing(evaluated, tmp_path, form):
-    """Through the export and `convert`; as "outside", it would teach that there is no entity."""
+    """The export and `convert` keep it; words outside would teach that there is no entity."""
     nlp = spacy.load(evaluated / "model")
     partial, _ = improbable(nlp)
     suffix = {"docbin": ".spacy", "label-studio": ".json"}.get(form, ".jsonl")
